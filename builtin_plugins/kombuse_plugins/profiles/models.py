@@ -1,0 +1,25 @@
+"""The profiles table."""
+
+from sqlalchemy import MetaData
+from sqlmodel import Field, SQLModel
+
+__all__ = ["ProfileRow"]
+
+
+class ProfileRow(SQLModel, table=True):
+    __tablename__ = "profiles"
+    metadata = MetaData()
+
+    id: str = Field(primary_key=True)
+    type: str
+    name: str
+    slug: str | None
+    email: str | None
+    description: str | None
+    avatar_url: str | None
+    external_source: str | None
+    external_id: str | None
+    plugin_id: str | None
+    is_active: bool = True
+    created_at: str
+    updated_at: str

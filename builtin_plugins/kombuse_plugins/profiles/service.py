@@ -1,0 +1,101 @@
+"""Rules of profiles; the provider of the Profiles contract."""
+
+import uuid
+from typing import cast
+
+from kombuse_plugins.profiles import queries
+from kombuse_plugins.profiles.models import ProfileRow
+from kombuse_plugins.profiles.schemas import ProfileCreate, ProfileUpdate
+from kombuse_sdk.contracts.profiles import ANONYMOUS_AGENT, LOCAL_USER
+from kombuse_sdk.errors import BadRequest, Conflict, NotFound, Unprocessable
+from kombuse_sdk.events import ActorType
+from kombuse_sdk.sql import JsonText
+from kombuse_sdk.storage import ReadTx, WriteTx
+
+__all__ = [
+    "actor_type",
+    "create",
+    "deactivate",
+    "find_by_name",
+    "get",
+    "require",
+    "seed",
+    "update",
+]
+
+
+def get(tx: ReadTx, profile_id: str) -> JsonText:
+    found = queries.one(tx, profile_id)
+    if found is None:
+        raise NotFound("Profile not found")
+    return found
+
+
+def create(tx: WriteTx, body: ProfileCreate) -> JsonText:
+    profile_id = body.id or str(uuid.uuid4())
+    if queries.type_of(tx, profile_id) is not None:
+        raise Conflict(f"A profile with the id {profile_id} exists already")
+    _require_free_email(tx, body.email, profile_id)
+    if body.external_source is not None and body.external_id is not None:
+        sql = "SELECT 1 FROM profiles WHERE external_source = ? AND external_id = ?"
+        if tx.value(sql, (body.external_source, body.external_id)):
+            raise Conflict("A profile with this external_source and external_id exists already")
+    values = body.model_dump() | {"id": profile_id}
+    tx.insert(ProfileRow, **values, created_at=tx.now, updated_at=tx.now)
+    return get(tx, profile_id)
+
+
+def update(tx: WriteTx, profile_id: str, body: ProfileUpdate) -> JsonText:
+    get(tx, profile_id)
+    changes = body.changes()
+    if changes:
+        _require_free_email(tx, changes.get("email"), profile_id)
+        tx.update(ProfileRow, profile_id, **changes, updated_at=tx.now)
+    return get(tx, profile_id)
+
+
+def deactivate(tx: WriteTx, profile_id: str) -> None:
+    """Soft: what the profile wrote stays, and so does its name on it."""
+    get(tx, profile_id)
+    if profile_id in (LOCAL_USER, ANONYMOUS_AGENT):
+        raise BadRequest("This profile is built in and cannot be deleted")
+    tx.update(ProfileRow, profile_id, is_active=False, updated_at=tx.now)
+
+
+def seed(tx: WriteTx) -> None:
+    """The built-in profiles, each only when it is missing."""
+    builtin = {
+        LOCAL_USER: {"type": "user", "name": "Default User", "email": "user@example.com"},
+        ANONYMOUS_AGENT: {
+            "type": "agent",
+            "name": "Anonymous Agent",
+            "description": "Stands for MCP clients that do not say who they are",
+        },
+    }
+    for profile_id, values in builtin.items():
+        if queries.type_of(tx, profile_id) is None:
+            times = {"created_at": tx.now, "updated_at": tx.now}
+            tx.insert(ProfileRow, id=profile_id, **values, **times)
+
+
+def require(tx: ReadTx, profile_id: str, field: str) -> ActorType:
+    found = queries.type_of(tx, profile_id)
+    if found is None:
+        raise Unprocessable.reference(field, "profile")
+    return cast(ActorType, found)
+
+
+def actor_type(tx: ReadTx, profile_id: str | None) -> ActorType | None:
+    return None if profile_id is None else cast(ActorType | None, queries.type_of(tx, profile_id))
+
+
+def find_by_name(tx: ReadTx, name: str) -> str | None:
+    sql = "SELECT id FROM profiles WHERE name = ? AND is_active LIMIT 2"
+    found = tx.values(sql, (name,))
+    return found[0] if len(found) == 1 else None
+
+
+def _require_free_email(tx: ReadTx, email: str | None, profile_id: str) -> None:
+    sql = "SELECT 1 FROM profiles WHERE lower(email) = lower(?) AND email IS NOT NULL AND id != ?"
+    if email is not None and tx.value(sql, (email, profile_id)):
+        raise Conflict(f"A profile with the email {email} exists already")

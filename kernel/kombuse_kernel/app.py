@@ -1,0 +1,37 @@
+"""Where the parts meet: `build_kernel` from a configuration, `build_app` from a kernel."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from kombuse_kernel.config import Config, load_config
+from kombuse_kernel.http.application import build_app
+from kombuse_kernel.http.mounting import check_router
+from kombuse_kernel.kernel import RunningKernel
+from kombuse_kernel.plugins import PluginHost, PluginSource, builtin_sources, installed_sources
+
+__all__ = ["build_app", "build_kernel", "kernel_for_tests"]
+
+
+def build_kernel(config: Config, extra: Iterable[PluginSource] = ()) -> RunningKernel:
+    """Load the plugins, migrate the database, provide the services.
+
+    `extra` are further plugins, for tests. Raises MigrationError, OSError or sqlite3.Error when the
+    database cannot be used; a broken plugin is left out instead.
+    """
+    sources = [*builtin_sources(), *installed_sources(), *extra]
+    host = PluginHost(sources, config.disabled_plugins)
+    return RunningKernel(config, host, {"kombuse_routes": check_router})
+
+
+def kernel_for_tests(home: Path, plugins: Iterable[object]) -> RunningKernel:
+    """The entry point behind the `kernel` fixture of the SDK."""
+    extra = [PluginSource(_name(plugin), "test", _returning(plugin)) for plugin in plugins]
+    return build_kernel(load_config(home), extra)
+
+
+def _name(plugin: object) -> str:
+    return getattr(plugin, "__name__", type(plugin).__name__)
+
+
+def _returning(plugin: object) -> Callable[[], object]:
+    return lambda: plugin

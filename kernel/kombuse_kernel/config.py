@@ -1,0 +1,80 @@
+"""Where everything is: resolved once at start, then frozen."""
+
+import json
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["DEFAULT_PORT", "Config", "default_home", "load_config"]
+
+DEFAULT_PORT = 3331
+log = logging.getLogger("kombuse")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """`home` holds all that the server writes: database, uploads, backups, logs, lock, port."""
+
+    home: Path
+    port: int = DEFAULT_PORT
+    database_path: Path
+    disabled_plugins: frozenset[str] = frozenset()
+    allowed_origins: tuple[str, ...] | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def uploads(self) -> Path:
+        return self.home / "uploads"
+
+    @property
+    def backups(self) -> Path:
+        return self.home / "backups"
+
+    @property
+    def port_file(self) -> Path:
+        return self.home / "server-port"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.home / "server.lock"
+
+
+def default_home() -> Path:
+    return Path(os.environ.get("KOMBUSE_HOME") or "~/.kombuse").expanduser()
+
+
+def load_config(home: Path | None = None, *, port: int | None = None) -> Config:
+    """Read `<home>/config.json`; a file that is no JSON object counts as empty, with a warning."""
+    home = (home or default_home()).expanduser().absolute()
+    values = _read(home / "config.json")
+    database = values.get("database")
+    path = database.get("path") if isinstance(database, dict) else None
+    origins = values.get("allowed_origins")
+    return Config(
+        home=home,
+        port=DEFAULT_PORT if port is None else port,
+        database_path=home / (path if isinstance(path, str) and path else "data.db"),
+        disabled_plugins=frozenset(_strings(values.get("disabled_plugins"))),
+        allowed_origins=tuple(_strings(origins)) if isinstance(origins, list) else None,
+        values=values,
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        log.warning("%s is ignored: %s", path, error)
+        return {}
+    if not isinstance(loaded, dict):
+        log.warning("%s is ignored: not a JSON object", path)
+        return {}
+    return loaded
+
+
+def _strings(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

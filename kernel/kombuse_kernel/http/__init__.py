@@ -1,0 +1,1 @@
+"""HTTP: guards, routing, binding of parameters, checked answers, errors."""

@@ -1,0 +1,199 @@
+"""The ASGI application: guard, route, answer. FastAPI serves what needs it and the API document."""
+
+import logging
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import cached_property
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from kombuse_kernel.http.answers import Answer, error_answer, json_answer
+from kombuse_kernel.http.binding import Incoming
+from kombuse_kernel.http.guards import Caller, Guard
+from kombuse_kernel.http.handlers import RouteHandler
+from kombuse_kernel.http.mounting import ApiRoutes
+from kombuse_kernel.http.routing import Match, RouteTree
+from kombuse_kernel.kernel import RunningKernel
+from kombuse_sdk.errors import BadRequest, NotFound
+from kombuse_sdk.types import Mount
+
+__all__ = ["Application", "build_app"]
+
+log = logging.getLogger("kombuse.http")
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_METHODS = b"GET, POST, PUT, PATCH, DELETE, OPTIONS"
+_READS = frozenset({"GET", "HEAD"})
+Target = RouteHandler | Mount | Answer | None
+
+
+class Application:
+    """Every request passes the guard first; `None` as a target means FastAPI."""
+
+    def __init__(self, kernel: RunningKernel) -> None:
+        self.kernel = kernel
+        self.guard = Guard(kernel.config.allowed_origins)
+        self._boot = secrets.token_hex(4)
+        self._api = ApiRoutes(kernel)
+        self._mounts = [mount for _, mount in kernel.offers("kombuse_mounts")]
+        self._tree: RouteTree[Target] = RouteTree()
+        for path, methods, handler in self._api.handlers:
+            self._tree.add(path, methods, handler)
+        for mount in self._mounts:
+            self._tree.add(mount.path, ["*"], mount)
+        self._tree.add("/", ["GET"], json_answer(b'{"hello":"world"}'))
+        self._tree.add("/health", ["GET"], json_answer(b'{"status":"ok"}'))
+        self._tree.add("/openapi.json", ["GET"], None)
+
+    @cached_property
+    def fastapi(self) -> FastAPI:
+        """Made on first use: the API document and routes with FastAPI's own parameters."""
+        return self._api.document()
+
+    @property
+    def paths(self) -> list[tuple[str, str]]:
+        """(method, path) of every route of the API, in the order of registration."""
+        return [(m, path) for path, methods, _ in self._api.handlers for m in sorted(methods)]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        caller = self.guard.check(scope.get("method", "GET"), scope["headers"])
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send, caller)
+            return
+        if isinstance(caller, Answer):
+            await caller.send(send)
+            return
+        if caller.origin is not None:
+            send = _with_cors(send, caller.origin)
+        await self._http(scope, receive, send, caller)
+
+    async def _http(self, scope: Any, receive: Any, send: Any, caller: Caller) -> None:
+        method = scope["method"]
+        started = False
+
+        async def tracked(message: Any) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            answer = await self._dispatch(scope, receive, tracked, caller)
+        except Exception as error:
+            answer = error_answer(error)
+        if answer is None or started:
+            return
+        if isinstance(answer, Answer):
+            await answer.send(send, with_body=method != "HEAD")
+        else:
+            await answer(scope, receive, send)
+
+    async def _dispatch(
+        self, scope: Any, receive: Any, send: Any, caller: Caller
+    ) -> Answer | Response | None:
+        method = scope["method"]
+        if method == "OPTIONS" and caller.origin and caller.request_method:
+            return _preflight(caller)
+        match = self._find(scope)
+        target = self._target(match, method)
+        if isinstance(target, Answer):
+            return target
+        if isinstance(target, Mount):
+            scope["kombuse"] = self.kernel
+            await target.app(scope, receive, send)
+            return None
+        if target is None:
+            scope["kombuse"] = self.kernel
+            await self.fastapi(scope, receive, send)
+            return None
+        tag = None
+        if method in _READS:
+            tag = b'W/"%s-%d"' % (self._boot.encode(), self.kernel.db.commits)
+            if caller.if_none_match is not None and tag in caller.if_none_match:
+                return Answer(304, headers=[(b"etag", tag)])
+        incoming = Incoming(scope, receive, match.values)
+        answer = await target(self.kernel, incoming, caller.content_type)
+        if tag and isinstance(answer, Answer) and len(answer.headers) == 1:
+            answer.headers.append((b"etag", tag))
+        return answer
+
+    def _find(self, scope: Any) -> Match[Target]:
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        raw = raw.split(b"?", 1)[0]
+        if b"%" in raw and _BAD_ESCAPE.search(raw):
+            raise BadRequest("The path has a malformed escape")
+        try:
+            match = self._tree.find(raw.decode("ascii"))
+        except UnicodeDecodeError:
+            raise BadRequest("The path is not UTF-8") from None
+        if match is None:
+            raise NotFound(f"Route {scope['method']}:{scope['path']} not found")
+        return match
+
+    def _target(self, match: Match[Target], method: str) -> Target:
+        """A method that the path does not have is an unknown route, as the API says."""
+        targets = match.targets
+        if "*" in targets:
+            return targets["*"]
+        if method == "OPTIONS":
+            allowed = {*targets, "OPTIONS"} | ({"HEAD"} if "GET" in targets else set())
+            return Answer(204, headers=[(b"allow", ", ".join(sorted(allowed)).encode())])
+        name = "GET" if method == "HEAD" else method
+        if name not in targets:
+            raise NotFound(f"Method {method} is not available here")
+        return targets[name]
+
+    async def _websocket(self, scope: Any, receive: Any, send: Any, caller: Any) -> None:
+        """Refused before the handshake unless the guard is content and a plugin serves the path."""
+        match = None if isinstance(caller, Answer) else self._tree.find(scope["path"])
+        target = match.targets.get("*") if match else None
+        if isinstance(target, Mount):
+            scope["kombuse"] = self.kernel
+            await target.app(scope, receive, send)
+            return
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        async with AsyncExitStack() as stack:
+            await receive()
+            try:
+                self.kernel.start()
+                for mount in self._mounts:
+                    if mount.lifespan is not None:
+                        await stack.enter_async_context(mount.lifespan())
+            except Exception as error:
+                log.exception("the server cannot start")
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        self.kernel.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def build_app(kernel: RunningKernel) -> Application:
+    return Application(kernel)
+
+
+def _preflight(caller: Caller) -> Answer:
+    headers = [(b"access-control-allow-methods", _METHODS), (b"access-control-max-age", b"600")]
+    if caller.request_headers:
+        headers.append((b"access-control-allow-headers", caller.request_headers))
+    return Answer(204, headers=headers)
+
+
+def _with_cors(send: Any, origin: str) -> Callable[[Any], Awaitable[None]]:
+    extra = [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
+
+    async def sending(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *extra]}
+        await send(message)
+
+    return sending

@@ -1,0 +1,26 @@
+"""What plugins may ask of each other: protocols, one module per group.
+
+A protocol is looked up with `tx.services.get(Labels)`, or `find` where the plugin may be absent.
+Pass the transaction on; a provider never opens its own.
+"""
+
+from kombuse_sdk.contracts.attachments import Attachments
+from kombuse_sdk.contracts.comments import Comments
+from kombuse_sdk.contracts.labels import Labels
+from kombuse_sdk.contracts.milestones import Milestones
+from kombuse_sdk.contracts.profiles import Profiles
+from kombuse_sdk.contracts.projects import Projects
+from kombuse_sdk.contracts.settings import Settings
+from kombuse_sdk.contracts.tickets import TicketRef, Tickets
+
+__all__ = [
+    "Attachments",
+    "Comments",
+    "Labels",
+    "Milestones",
+    "Profiles",
+    "Projects",
+    "Settings",
+    "TicketRef",
+    "Tickets",
+]

@@ -1,0 +1,37 @@
+"""Labels on tickets."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from kombuse_sdk.contracts.tickets import TicketRef
+from kombuse_sdk.storage import ReadTx, Row, WriteTx
+
+__all__ = ["Labels"]
+
+
+class Labels(Protocol):
+    def attach_initial(
+        self, tx: WriteTx, ticket: TicketRef, label_ids: Sequence[int], added_by_id: str
+    ) -> None:
+        """Put labels on a new ticket, without events.
+
+        Raises BadRequest when one does not belong to the ticket's project.
+        """
+        ...
+
+    def add(self, tx: WriteTx, ticket: TicketRef, label_id: int, added_by_id: str | None) -> bool:
+        """Put a label on a ticket with its event; False when it was there already.
+
+        Raises NotFound, BadRequest (label of another project), Unprocessable (unknown profile).
+        """
+        ...
+
+    def remove(
+        self, tx: WriteTx, ticket: TicketRef, label_id: int, removed_by_id: str | None
+    ) -> bool:
+        """Take a label off a ticket with its event; False when it was not there."""
+        ...
+
+    def of_ticket(self, tx: ReadTx, ticket_id: int) -> list[Row]:
+        """The labels of a ticket in name order."""
+        ...

@@ -1,0 +1,21 @@
+"""Projects as the scope of everything else."""
+
+from typing import Protocol
+
+from kombuse_sdk.storage import ReadTx, WriteTx
+
+__all__ = ["Projects"]
+
+
+class Projects(Protocol):
+    def resolve(self, tx: ReadTx, reference: str) -> str | None:
+        """The id for an id (any case) or a slug; None when there is no such project."""
+        ...
+
+    def require(self, tx: ReadTx, reference: str, field: str = "project_id") -> str:
+        """`resolve`, or Unprocessable naming the body's field."""
+        ...
+
+    def next_ticket_number(self, tx: WriteTx, project_id: str) -> int:
+        """Take the next ticket number of a project; numbers are never given out twice."""
+        ...

@@ -1,0 +1,14 @@
+"""Profile settings."""
+
+from typing import Protocol
+
+from kombuse_sdk.contracts.profiles import LOCAL_USER
+from kombuse_sdk.storage import ReadTx
+
+__all__ = ["Settings"]
+
+
+class Settings(Protocol):
+    def value(self, tx: ReadTx, key: str, profile_id: str = LOCAL_USER) -> str | None:
+        """What is stored under a key; None when it is unset."""
+        ...

@@ -1,0 +1,33 @@
+"""Tickets, for plugins that hang something on them."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from kombuse_sdk.storage import ReadTx, WriteTx
+
+__all__ = ["TicketRef", "Tickets"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketRef:
+    """Where a ticket is: its row id and its canonical address."""
+
+    id: int
+    project_id: str
+    number: int
+
+
+class Tickets(Protocol):
+    def require(self, tx: ReadTx, project_id: str, number: int) -> TicketRef:
+        """The ticket with this number of a project; NotFound `Ticket not found`."""
+        ...
+
+    def by_id(self, tx: ReadTx, ticket_id: int) -> TicketRef | None: ...
+
+    def touch(self, tx: WriteTx, ticket_id: int) -> None:
+        """Activity on the ticket now: it becomes unread for everybody who saw it earlier."""
+        ...
+
+    def mark_viewed(self, tx: WriteTx, ticket_id: int, profile_id: str) -> None:
+        """The profile has seen everything up to now."""
+        ...

@@ -1,0 +1,118 @@
+"""Errors that services raise and every boundary (HTTP, MCP, command line) knows how to show.
+
+KombuseError
+├── Invalid               400  {"error": [issue, ...]}  which fields, and why
+├── BadRequest            400  {"error": str}
+├── Forbidden             403  {"error": str}
+├── NotFound              404  {"error": str}
+├── Conflict              409  {"error": str, **extra}
+├── TooLarge              413  {"error": str}
+├── UnsupportedMediaType  415  {"error": str}
+├── Unprocessable         422  {"error": str}
+├── Unavailable           503  {"error": str}
+└── InsufficientStorage   507  {"error": str}
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+__all__ = [
+    "BadRequest",
+    "Conflict",
+    "Forbidden",
+    "InsufficientStorage",
+    "Invalid",
+    "KombuseError",
+    "NotFound",
+    "TooLarge",
+    "Unavailable",
+    "Unprocessable",
+    "UnsupportedMediaType",
+    "issue",
+]
+
+
+def issue(code: str, path: Sequence[str | int], message: str, **extra: Any) -> dict[str, Any]:
+    """One entry of a validation answer; codes are those of zod 4 (`invalid_type`, ...)."""
+    return {"code": code, "path": list(path), "message": message, **extra}
+
+
+class KombuseError(Exception):
+    """An error with a message made for the person who caused it."""
+
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def body(self) -> dict[str, Any]:
+        return {"error": self.message}
+
+
+class Invalid(KombuseError):
+    """Input that does not fit its schema; `issues` are made by `issue`."""
+
+    status = 400
+
+    def __init__(self, *issues: dict[str, Any]) -> None:
+        super().__init__("; ".join(f"{_dotted(i['path'])}{i['message']}" for i in issues))
+        self.issues = list(issues)
+
+    def body(self) -> dict[str, Any]:
+        return {"error": self.issues}
+
+
+class BadRequest(KombuseError):
+    status = 400
+
+
+class Forbidden(KombuseError):
+    status = 403
+
+
+class NotFound(KombuseError):
+    status = 404
+
+
+class Conflict(KombuseError):
+    """A state that excludes the change; `extra` becomes further keys of the body."""
+
+    status = 409
+
+    def __init__(self, message: str, **extra: Any) -> None:
+        super().__init__(message)
+        self.extra = extra
+
+    def body(self) -> dict[str, Any]:
+        return {"error": self.message, **self.extra}
+
+
+class TooLarge(KombuseError):
+    status = 413
+
+
+class UnsupportedMediaType(KombuseError):
+    status = 415
+
+
+class Unprocessable(KombuseError):
+    """Well-formed input that refers to something which does not exist."""
+
+    status = 422
+
+    @classmethod
+    def reference(cls, field: str, resource: str) -> "Unprocessable":
+        return cls(f"{field} does not reference an existing {resource}")
+
+
+class Unavailable(KombuseError):
+    status = 503
+
+
+class InsufficientStorage(KombuseError):
+    status = 507
+
+
+def _dotted(path: Sequence[str | int]) -> str:
+    return ".".join(map(str, path)) + ": " if path else ""

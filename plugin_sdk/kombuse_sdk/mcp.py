@@ -1,0 +1,76 @@
+"""Tools that agents call over the Model Context Protocol."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from kombuse_sdk.events import ActorType
+
+__all__ = ["Caller", "Tool", "ToolCall", "ToolDecision", "ToolInput", "ToolResult"]
+
+
+class ToolInput(BaseModel):
+    """Arguments of a tool. Unknown keys are dropped; a numeric string passes for an integer."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who calls a tool; the author and actor of whatever it writes."""
+
+    profile_id: str
+    actor_type: ActorType
+    is_anonymous: bool
+    session_id: str | None = None
+    agent_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A call about to be made, for plugins that decide about it."""
+
+    tool: str
+    is_write: bool
+    session_id: str | None
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolDecision:
+    """`caller` is who it was found to be; `reason` says why it may not be made."""
+
+    behaviour: Literal["allow", "deny"]
+    caller: Caller
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What a tool answers: `data` is the JSON value; `compact` leaves out the indentation."""
+
+    data: Any
+    compact: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """One tool.
+
+    `run(tx, caller, arguments)` is called with a `WriteTx` if `is_write`, else with a `ReadTx`, in
+    a worker thread; it returns a JSON value or a `ToolResult` and raises SDK errors. `output` is
+    the type of the JSON value, published as its schema. `order` places it in `tools/list`.
+    """
+
+    name: str
+    title: str
+    description: str
+    input: type[ToolInput]
+    output: Any
+    run: Callable[[Any, Caller, Any], Any]
+    is_write: bool = False
+    is_destructive: bool = False
+    is_idempotent: bool = False
+    order: int = 1000

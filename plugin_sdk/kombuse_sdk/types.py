@@ -1,0 +1,205 @@
+"""What registration hooks return: plain frozen values, so that each keeps its owner."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typing_extensions import TypeForm
+
+    from kombuse_sdk.events import StoredEvent
+    from kombuse_sdk.sql import Joins
+    from kombuse_sdk.storage import Database, WriteTx
+
+__all__ = [
+    "Column",
+    "Command",
+    "Config",
+    "EventType",
+    "Filter",
+    "Job",
+    "Kernel",
+    "Mount",
+    "PluginInfo",
+    "PluginStatus",
+    "Service",
+    "Services",
+    "Setting",
+    "Subscriber",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginInfo:
+    """Who a plugin is. `requires` names plugins that must be loaded before it."""
+
+    name: str
+    title: str
+    requires: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Generic[T]):
+    """The one provider of a contract protocol; a module with fitting functions will do."""
+
+    protocol: "TypeForm[T]"
+    provider: T
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A field that a plugin adds to another plugin's resource, inside its one statement.
+
+    `sql` is an expression over the resource's table alias that yields JSON text (never NULL: use
+    `'null'`); `type` is its Python type for the response schema. A column with a `param` is only
+    selected, and only present in the answer, when that query parameter is given; `sql` may then
+    refer to the value as `:param`.
+    """
+
+    name: str
+    sql: str
+    type: Any
+    param: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """A query parameter that a plugin adds to another plugin's list.
+
+    `type` is a pydantic type for the raw text; `sql` is a condition over the resource's alias that
+    refers to the value as `:param`. `convert` may turn the parsed value into what SQL is given.
+    """
+
+    param: str
+    type: Any
+    sql: str
+    description: str = ""
+    convert: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventType:
+    """An event that a plugin emits; `payload` names the keys of its payload."""
+
+    name: str
+    description: str
+    payload: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    """Follows the event log durably: each event exactly once, in order, after its commit.
+
+    `handle` runs in the transaction that also stores the subscriber's position, so what it writes
+    and what it has seen can never differ. `event_types` empty means all. A subscriber that is new
+    to a database starts with the next event (`start="now"`) or with the whole log.
+    """
+
+    name: str
+    handle: "Callable[[WriteTx, StoredEvent], None]"
+    event_types: frozenset[str] = frozenset()
+    start: Literal["now", "beginning"] = "now"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Work done every `every` seconds in a thread of its own; a failure is logged, not fatal."""
+
+    name: str
+    every: float
+    run: "Callable[[Kernel], None]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A profile setting that the plugin reads; `default` applies when it is unset."""
+
+    key: str
+    default: str | None
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """An ASGI application at exactly one path, for every method.
+
+    `lifespan` is entered after the start of the kernel and left before its end.
+    """
+
+    path: str
+    app: "Callable[[Any, Any, Any], Awaitable[None]]"
+    lifespan: "Callable[[], AbstractAsyncContextManager[None]] | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command-line group, named by import path (`package.module:app`) so that it loads late."""
+
+    name: str
+    target: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginStatus:
+    """What became of a plugin at start."""
+
+    name: str
+    title: str
+    source: str
+    state: Literal["loaded", "disabled", "failed"]
+    requires: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+class Services(Protocol):
+    def get(self, protocol: "TypeForm[T]") -> T:
+        """The provider of a contract; LookupError when no plugin provides it."""
+        ...
+
+    def find(self, protocol: "TypeForm[T]") -> T | None:
+        """The provider of a contract, or None when the plugin is absent."""
+        ...
+
+
+class Config(Protocol):
+    """Resolved once at start, never changed."""
+
+    @property
+    def home(self) -> "Path": ...
+    @property
+    def database_path(self) -> "Path": ...
+    @property
+    def uploads(self) -> "Path": ...
+    @property
+    def port(self) -> int: ...
+
+
+class Kernel(Protocol):
+    """What a plugin sees of the kernel."""
+
+    @property
+    def config(self) -> Config: ...
+    @property
+    def db(self) -> "Database": ...
+    @property
+    def services(self) -> Services: ...
+    @property
+    def plugins(self) -> tuple[PluginStatus, ...]: ...
+
+    def joins(self, kind: str) -> "Joins":
+        """The columns and filters that plugins contributed to a resource."""
+        ...
+
+    def offers(self, hook: str) -> list[tuple[str, Any]]:
+        """(plugin name, value) of every value that a registration hook returned, in load order."""
+        ...
+
+    def first(self, hook: str, **arguments: Any) -> Any:
+        """The first result of a `firstresult` behaviour hook that is not None."""
+        ...
