@@ -74,7 +74,7 @@ class Query(BaseModel):
 
     def given(self) -> dict[str, Any]:
         """Every parameter with its value, None where absent."""
-        return dict(self)
+        return dict(self.__dict__)
 
 
 def _integer(value: Any) -> int:

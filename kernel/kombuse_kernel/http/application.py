@@ -74,23 +74,13 @@ class Application:
         await self._http(scope, receive, send, caller)
 
     async def _http(self, scope: Any, receive: Any, send: Any, caller: Caller) -> None:
-        method = scope["method"]
-        started = False
-
-        async def tracked(message: Any) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
         try:
-            answer = await self._dispatch(scope, receive, tracked, caller)
+            answer = await self._dispatch(scope, receive, send, caller)
         except Exception as error:
             answer = error_answer(error)
-        if answer is None or started:
-            return
         if isinstance(answer, Answer):
-            await answer.send(send, with_body=method != "HEAD")
-        else:
+            await answer.send(send, with_body=scope["method"] != "HEAD")
+        elif answer is not None:
             await answer(scope, receive, send)
 
     async def _dispatch(
@@ -103,14 +93,9 @@ class Application:
         target = self._target(match, method)
         if isinstance(target, Answer):
             return target
-        if isinstance(target, Mount):
-            scope["kombuse"] = self.kernel
-            await target.app(scope, receive, send)
-            return None
-        if target is None:
-            scope["kombuse"] = self.kernel
-            await self.fastapi(scope, receive, send)
-            return None
+        if not isinstance(target, RouteHandler):
+            app = target.app if isinstance(target, Mount) else self.fastapi
+            return await self._forward(app, scope, receive, send)
         tag = None
         if method in _READS:
             tag = b'W/"%s-%d"' % (self._boot.encode(), self.kernel.db.commits)
@@ -121,6 +106,23 @@ class Application:
         if tag and isinstance(answer, Answer) and len(answer.headers) == 1:
             answer.headers.append((b"etag", tag))
         return answer
+
+    async def _forward(self, app: Any, scope: Any, receive: Any, send: Any) -> Answer | None:
+        """Hand the request to another application; the answer to its failure, if it is not late."""
+        started = False
+
+        async def tracked(message: Any) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        scope["kombuse"] = self.kernel
+        try:
+            await app(scope, receive, tracked)
+        except Exception as error:
+            answer = error_answer(error)
+            return None if started else answer
+        return None
 
     def _find(self, scope: Any) -> Match[Target]:
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
