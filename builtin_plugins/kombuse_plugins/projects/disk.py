@@ -1,0 +1,113 @@
+"""Changing files of other programs: all or nothing, with their mode, never outside their place.
+
+What is made in a project's folder may be read by those who can read the folder, for the server's
+own umask shuts out everybody else; what is made elsewhere is private.
+"""
+
+import os
+import secrets
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["create_empty", "edit", "make_folder", "reason"]
+
+# Two requests that edit one file must not lose each other's change.
+_editing = threading.Lock()
+
+
+def edit(
+    path: Path, change: Callable[[bytes | None], bytes | None], *, inside: Path | None = None
+) -> None:
+    """Replace what a file holds by what `change` makes of it; None leaves it alone.
+
+    `change` is given None when there is no file; missing folders are made for a new one. A link
+    stays a link: the file behind it is replaced. Raises OSError, or ValueError when the file is not
+    a plain one or, where `inside` is given, not below that folder.
+    """
+    with _editing:
+        real = _real_path(path, inside)
+        status = _status(real)
+        if status is not None and not stat.S_ISREG(status.st_mode):
+            raise ValueError(f"{path} is not a file")
+        new = change(None if status is None else real.read_bytes())
+        if new is None:
+            return
+        if status is None:
+            _make(real.parent, inside)
+            _replace(real, new, _openness(inside) & 0o666)
+        elif os.access(real, os.W_OK):
+            _replace(real, new, stat.S_IMODE(status.st_mode))
+        else:
+            raise PermissionError(f"{path} is read-only")
+
+
+def create_empty(path: Path) -> bool:
+    """False when something of that name is there, be it a link to nothing."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return False
+    path.chmod(_openness(path.parent) & 0o666)
+    return True
+
+
+def make_folder(path: Path, inside: Path) -> bool:
+    """False when it is there. Raises OSError or ValueError like `edit`."""
+    if path.is_dir():
+        return False
+    real = _real_path(path, inside)
+    _make(real.parent, inside)
+    real.mkdir()
+    real.chmod(_openness(inside))
+    return True
+
+
+def reason(error: Exception) -> str:
+    """What to tell the person about a failure."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
+def _real_path(path: Path, inside: Path | None) -> Path:
+    real = Path(os.path.realpath(path))
+    if inside is not None and not real.is_relative_to(os.path.realpath(inside)):
+        raise ValueError(f"{path} is a link that leads out of {inside}")
+    return real
+
+
+def _status(real: Path) -> os.stat_result | None:
+    try:
+        return real.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _openness(folder: Path | None) -> int:
+    """Who may enter a folder, and so may read, but never write, what is made in it."""
+    return 0o700 if folder is None else stat.S_IMODE(folder.stat().st_mode) & 0o2755
+
+
+def _make(folder: Path, inside: Path | None) -> None:
+    mode = _openness(inside)
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        path.chmod(mode)
+
+
+def _replace(real: Path, data: bytes, mode: int) -> None:
+    temporary = real.with_name(f".{real.name[:100]}.{secrets.token_hex(8)}.tmp")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        temporary.chmod(mode)
+        temporary.replace(real)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,110 @@
+"""The files that a project's folder gets: MCP configuration, AGENTS.md, .kombuse/, .gitignore."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from kombuse_plugins.projects import disk
+from kombuse_plugins.projects.schemas import InitOptions
+
+__all__ = ["run"]
+
+_EXISTS = "already exists"
+_IGNORED = b".kombuse/"
+_BOM = b"\xef\xbb\xbf"
+Step = Callable[[], str | None]
+
+
+def run(folder: Path, url: str, options: InitOptions) -> list[dict[str, str]]:
+    """Do every step that is not left out; one that fails does not keep the others from running."""
+    return [_outcome(name, step) for name, step in _steps(folder, url, options)]
+
+
+def _steps(folder: Path, url: str, options: InitOptions) -> Iterator[tuple[str, Step]]:
+    """Name and function of each step; it returns why there was nothing to do, None if it did it."""
+    if not options.skip_mcp_json:
+        for name in (".mcp.json", ".claude/mcp.json"):
+            yield name, lambda name=name: _mcp_json(folder, name, url)  # type: ignore[misc]
+    if not options.skip_agents_md:
+        yield "AGENTS.md", lambda: _agents_md(folder)
+    if not options.skip_kombuse_dir:
+        yield ".kombuse/", lambda: _kombuse_dir(folder)
+    if not options.skip_gitignore:
+        yield ".gitignore", lambda: _gitignore(folder)
+
+
+def _outcome(name: str, step: Step) -> dict[str, str]:
+    try:
+        skipped = step()
+    except (OSError, ValueError, RecursionError) as error:
+        return {"file": name, "action": "error", "reason": disk.reason(error)}
+    if skipped is not None:
+        return {"file": name, "action": "skipped", "reason": skipped}
+    return {"file": name, "action": "created"}
+
+
+def _mcp_json(folder: Path, name: str, url: str) -> str | None:
+    skipped: str | None = None
+
+    def change(data: bytes | None) -> bytes | None:
+        nonlocal skipped
+        new = _with_server(data, url)
+        skipped = _EXISTS if new is None else None
+        return new
+
+    disk.edit(folder / name, change, inside=folder)
+    return skipped
+
+
+def _with_server(data: bytes | None, url: str) -> bytes | None:
+    """The configuration with our server in it, in its own indentation; None if it has one."""
+    text = "{}" if data is None else data.removeprefix(_BOM).decode()
+    try:
+        config = json.loads(text, object_pairs_hook=_unique)
+    except ValueError as error:
+        raise ValueError(f"not valid JSON, left as it is: {error}") from None
+    servers = config.setdefault("mcpServers", {}) if isinstance(config, dict) else None
+    if not isinstance(servers, dict):
+        raise ValueError("left as it is: mcpServers is not an object")
+    if "kombuse" in servers:
+        return None
+    servers["kombuse"] = {"type": "http", "url": url}
+    indent = re.search(r"^[ \t]+(?=\")", text, re.MULTILINE)
+    written = json.dumps(config, indent=indent[0] if indent else 2, ensure_ascii=False) + "\n"
+    return (written.replace("\n", "\r\n") if "\r\n" in text else written).encode()
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A key that is there twice would lose a value when it is written."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key is there twice")
+    return made
+
+
+def _agents_md(folder: Path) -> str | None:
+    return None if disk.create_empty(folder / "AGENTS.md") else _EXISTS
+
+
+def _kombuse_dir(folder: Path) -> str | None:
+    return None if disk.make_folder(folder / ".kombuse" / "plugins", folder) else _EXISTS
+
+
+def _gitignore(folder: Path) -> str | None:
+    skipped: str | None = None
+
+    def change(data: bytes | None) -> bytes | None:
+        nonlocal skipped
+        lines = (data or b"").removeprefix(_BOM).splitlines()
+        if any(line.strip() == _IGNORED for line in lines):
+            skipped = "already contains .kombuse/"
+            return None
+        line_end = b"\r\n" if b"\r\n" in (data or b"") else b"\n"
+        if data is not None and not data.endswith(b"\n"):
+            data += line_end
+        return (data or b"") + _IGNORED + line_end
+
+    disk.edit(folder / ".gitignore", change, inside=folder)
+    return skipped
