@@ -5,8 +5,8 @@ from pathlib import Path
 
 from kombuse_kernel.config import Config, load_config
 from kombuse_kernel.http.application import build_app
-from kombuse_kernel.http.mounting import check_router
-from kombuse_kernel.kernel import RunningKernel
+from kombuse_kernel.http.mounting import Checks
+from kombuse_kernel.kernel import Check, RunningKernel
 from kombuse_kernel.plugins import PluginHost, PluginSource, builtin_sources, installed_sources
 
 __all__ = ["build_app", "build_kernel", "kernel_for_tests"]
@@ -20,7 +20,12 @@ def build_kernel(config: Config, extra: Iterable[PluginSource] = ()) -> RunningK
     """
     sources = [*builtin_sources(), *installed_sources(), *extra]
     host = PluginHost(sources, config.disabled_plugins)
-    return RunningKernel(config, host, {"kombuse_routes": check_router})
+    checks = Checks()
+    by_hook: dict[str, Check] = {
+        "kombuse_routes": checks.router,
+        "kombuse_mounts": checks.mount,
+    }
+    return RunningKernel(config, host, by_hook)
 
 
 def kernel_for_tests(home: Path, plugins: Iterable[object]) -> RunningKernel:

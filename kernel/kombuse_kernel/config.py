@@ -2,14 +2,14 @@
 
 import json
 import logging
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kombuse_sdk.home import DEFAULT_PORT, PORT_FILE, default_home
+
 __all__ = ["DEFAULT_PORT", "Config", "default_home", "load_config"]
 
-DEFAULT_PORT = 3331
 log = logging.getLogger("kombuse")
 
 
@@ -34,15 +34,11 @@ class Config:
 
     @property
     def port_file(self) -> Path:
-        return self.home / "server-port"
+        return self.home / PORT_FILE
 
     @property
     def lock_file(self) -> Path:
         return self.home / "server.lock"
-
-
-def default_home() -> Path:
-    return Path(os.environ.get("KOMBUSE_HOME") or "~/.kombuse").expanduser()
 
 
 def load_config(home: Path | None = None, *, port: int | None = None) -> Config:
@@ -65,7 +61,7 @@ def load_config(home: Path | None = None, *, port: int | None = None) -> Config:
 def _read(path: Path) -> dict[str, Any]:
     try:
         loaded = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
         log.warning("%s is ignored: %s", path, error)

@@ -199,8 +199,8 @@ class SqliteDatabase:
         self.reactions: Sequence[Callable[..., None]] = ()
         self.kernel = kernel
         self._turn = FairLock()
-        self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
+        self._idle: list[sqlite3.Connection] = []
         self._write_pool = ThreadPoolExecutor(1, "kombuse-write")
         self._read_pool = ThreadPoolExecutor(4, "kombuse-read")
         _prepare(path)
@@ -208,18 +208,13 @@ class SqliteDatabase:
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = connect(self.path, read_only=True)
-            self._readers.append(connection)
-        if connection.in_transaction:  # a reader inside a reader sees the same snapshot
-            yield Transaction(connection, self)
-            return
+        connection = self._reader()
         connection.execute("BEGIN")
         try:
             yield Transaction(connection, self)
         finally:
             connection.execute("ROLLBACK")
+            self._idle.append(connection)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -253,9 +248,21 @@ class SqliteDatabase:
         with self._turn:
             for connection in self._readers:
                 connection.close()
-            self.writer.execute("PRAGMA optimize")
-            self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            try:
+                self.writer.execute("PRAGMA optimize")
+                self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                log.info("the log of the database stays beside it: %s", error)
             self.writer.close()
+
+    def _reader(self) -> sqlite3.Connection:
+        """The connection that was used last, of those not in use: its cache is warm."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            connection = connect(self.path, read_only=True)
+            self._readers.append(connection)
+            return connection
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
         with self.read() as tx:

@@ -20,7 +20,7 @@ __all__ = ["Dispatcher"]
 
 log = logging.getLogger("kombuse.events")
 _BATCH = 100
-_ATTEMPTS = 3
+_PAUSES = (0.4, 1.6)  # seconds between the attempts to deliver an event
 
 
 class Dispatcher:
@@ -60,9 +60,11 @@ class Dispatcher:
         """Deliver everything that is there; the number of deliveries. Tests call it directly."""
         with self._draining:
             total = 0
-            while delivered := sum(self._batch(subscriber) for subscriber in self._subscribers):
-                total += delivered
-            return total
+            while True:
+                batches = [self._batch(subscriber) for subscriber in self._subscribers]
+                total += sum(delivered for _, delivered in batches)
+                if not any(seen for seen, _ in batches):
+                    return total
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -73,7 +75,8 @@ class Dispatcher:
             except Exception:
                 log.exception("the event dispatcher failed; it goes on with the next event")
 
-    def _batch(self, subscriber: Subscriber) -> int:
+    def _batch(self, subscriber: Subscriber) -> tuple[int, int]:
+        """How many events were passed, and how many of them were delivered."""
         with self._db.read() as reader:
             position = reader.value(
                 "SELECT last_event_id FROM event_cursors WHERE subscriber = ?", (subscriber.name,)
@@ -83,18 +86,18 @@ class Dispatcher:
         delivered = 0
         for row in rows:
             if self._stopping.is_set():
-                return 0
+                return 0, delivered
             if not subscriber.event_types or row["event_type"] in subscriber.event_types:
                 if not self._deliver(subscriber, _stored(row)):
-                    return 0
+                    return 0, delivered
                 delivered += 1
         if rows:
             self._advance(subscriber, rows[-1]["id"])
-        return delivered or len(rows)
+        return len(rows), delivered
 
     def _deliver(self, subscriber: Subscriber, event: StoredEvent) -> bool:
         """False when the server stops before the event could be delivered or given up."""
-        for attempt in range(1, _ATTEMPTS + 1):
+        for pause in (*_PAUSES, None):
             try:
                 with self._db.write() as tx:
                     moved = tx.execute(
@@ -107,9 +110,9 @@ class Dispatcher:
                 return True
             except Exception as error:
                 log.warning("%s failed on event %s: %s", subscriber.name, event.id, error)
-                if attempt == _ATTEMPTS:
+                if pause is None:
                     self._give_up(subscriber, event, error)
-                elif self._stopping.wait(0.1 * 4**attempt):
+                elif self._stopping.wait(pause):
                     return False
         return True
 

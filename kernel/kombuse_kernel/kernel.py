@@ -1,27 +1,36 @@
 """The kernel object: what plugins see, and the order of start and stop."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.resources import files
-from typing import Any
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from kombuse_kernel import migrations
 from kombuse_kernel.config import Config
 from kombuse_kernel.database import SqliteDatabase
 from kombuse_kernel.events import Dispatcher
 from kombuse_kernel.jobs import JobRunner
-from kombuse_kernel.plugins import LoadedPlugin, PluginHost
+from kombuse_kernel.offers import Offers, ask, refuse_duplicates
+from kombuse_kernel.plugins import PluginHost
 from kombuse_kernel.services import ServiceRegistry
-from kombuse_sdk.hooks import REGISTRATION_HOOKS
+from kombuse_kernel.upgrade import fitting
+from kombuse_sdk.errors import Unavailable
 from kombuse_sdk.sql import Joins
-from kombuse_sdk.types import PluginStatus
+from kombuse_sdk.types import Fetched, PluginStatus
 
-__all__ = ["RunningKernel"]
+__all__ = ["Check", "RunningKernel"]
 
 log = logging.getLogger("kombuse")
-_JOIN_HOOKS = ("kombuse_columns", "kombuse_filters")
-_COLLECTED = sorted(REGISTRATION_HOOKS - {*_JOIN_HOOKS, "kombuse_plugin", "kombuse_migrations"})
+_PARAMETER = re.compile(r"\{(\w+)[^}]*\}")
 Check = Callable[[str, Any], None]
+
+
+class Api(Protocol):
+    """What the kernel needs of the HTTP application, which is made after it."""
+
+    @property
+    def paths(self) -> list[tuple[str, str]]: ...
+    async def fetch(self, path: str, query: str) -> Fetched: ...
 
 
 class RunningKernel:
@@ -32,14 +41,16 @@ class RunningKernel:
 
     def __init__(self, config: Config, host: PluginHost, checks: Mapping[str, Check]) -> None:
         self.config = config
+        self.api: Api | None = None
         self.host = host
         self.services = ServiceRegistry()
         self._joins: dict[str, Joins] = {}
         self._first: dict[str, Sequence[Callable[..., Any]]] = {}
-        self._offers: dict[str, dict[str, list[Any]]] = {}
+        self._offers: dict[str, Offers] = {}
+        fitting(host, lambda wanted: migrations.check_file(config.database_path, wanted))
         self.db = SqliteDatabase(config.database_path, self)
         try:
-            self._migrate()
+            self.migrated = fitting(host, self._migrate)
         except BaseException:
             self.db.close()
             raise
@@ -56,8 +67,8 @@ class RunningKernel:
     def joins(self, kind: str) -> Joins:
         if kind not in self._joins:
             columns, filters = (
-                [value for _, values in self.host.call(hook, kind=kind) for value in values]
-                for hook in _JOIN_HOOKS
+                [value for _, value in self.offers(f"{hook}:{kind}")]
+                for hook in ("kombuse_columns", "kombuse_filters")
             )
             self._joins[kind] = Joins(kind, columns, filters)
         return self._joins[kind]
@@ -78,6 +89,15 @@ class RunningKernel:
                 return result
         return None
 
+    def endpoints(self) -> list[tuple[str, str]]:
+        paths = self.api.paths if self.api else []
+        return [(method, _PARAMETER.sub(r":\1", path)) for method, path in paths]
+
+    async def fetch(self, path: str, query: str = "") -> Fetched:
+        if self.api is None:
+            raise Unavailable("The server does not answer requests yet")
+        return await self.api.fetch(path, query)
+
     def start(self) -> None:
         for _ in self.host.call("kombuse_startup", kernel=self):
             pass
@@ -87,53 +107,35 @@ class RunningKernel:
     def stop(self) -> None:
         self._jobs.stop()
         self.dispatcher.stop()
-        try:
-            for _ in self.host.call("kombuse_shutdown", kernel=self):
-                pass
-        except Exception:
-            log.exception("a plugin failed to shut down")
+        for item in reversed(self.host.loaded):
+            try:
+                for _ in self.host.call("kombuse_shutdown", only=item, kernel=self):
+                    pass
+            except Exception:
+                log.exception("plugin %s failed to shut down", item.info.name)
         self.db.close()
 
-    def _migrate(self) -> None:
-        """A third-party plugin whose migrations do not fit is left out; another stops the start."""
-        while True:
-            wanted = migrations.collect("kernel", files("kombuse_kernel") / "sql")
-            for item, folder in self.host.call("kombuse_migrations"):
-                wanted += migrations.collect(item.info.name, folder)
-            try:
-                applied = migrations.migrate(self.db.writer, wanted, self.config.backups)
-            except migrations.MigrationError as error:
-                if not self.host.is_third_party(error.plugin):
-                    raise
-                self.host.drop(error.plugin, str(error))
-                continue
-            for migration in applied:
-                log.info("applied migration %s/%s", migration.plugin, migration.name)
-            return
+    def _migrate(self, wanted: list[migrations.Migration]) -> list[migrations.Migration]:
+        applied = migrations.migrate(self.db.writer, wanted, self.config.backups)
+        for migration in applied:
+            log.info("applied migration %s/%s", migration.plugin, migration.name)
+        return applied
 
     def _collect(self, checks: Mapping[str, Check]) -> None:
         """Ask every plugin once for all it offers; one that fails is left out with all of it."""
         for item in list(self.host.loaded):
-            if item not in self.host.loaded:
+            name = item.info.name
+            if not self.host.has(name):
                 continue
             try:
-                self._offers[item.info.name] = offered = self._ask(item)
+                offered = ask(self.host, item, self)
+                refuse_duplicates(name, offered, self._offers)
+                for service in offered.get("kombuse_services", ()):
+                    self.services.provide(name, service.protocol, service.provider)
                 for hook, check in checks.items():
                     for value in offered.get(hook, ()):
-                        check(item.info.name, value)
-                for service in offered.get("kombuse_services", ()):
-                    self.services.provide(item.info.name, service.protocol, service.provider)
+                        check(name, value)
+                self._offers[name] = offered
             except Exception as error:
-                self.services.withdraw(item.info.name)
-                self.host.drop(item.info.name, f"{type(error).__name__}: {error}")
-
-    def _ask(self, item: LoadedPlugin) -> dict[str, list[Any]]:
-        found: dict[str, list[Any]] = {}
-        for hook in _COLLECTED:
-            for _, value in self.host.call(hook, only=item, kernel=self):
-                found[hook] = list(value) if _is_many(value) else [value]
-        return found
-
-
-def _is_many(value: Any) -> bool:
-    return isinstance(value, Iterable) and not hasattr(value, "routes")
+                self.services.withdraw(name)
+                self.host.drop(name, f"{type(error).__name__}: {error}")

@@ -6,15 +6,26 @@ Before a database that has data is upgraded, a copy is put into the backups fold
 """
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from kombuse_sdk.schemas import timestamp
 
-__all__ = ["Migration", "MigrationError", "backup", "collect", "migrate"]
+__all__ = [
+    "Migration",
+    "MigrationError",
+    "backup",
+    "check_file",
+    "collect",
+    "is_ours",
+    "migrate",
+    "pending",
+]
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS migrations (
@@ -26,6 +37,8 @@ CREATE TABLE IF NOT EXISTS migrations (
     UNIQUE (plugin, name)
 )
 """
+
+_DENIED = (sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH)
 
 
 class MigrationError(Exception):
@@ -56,17 +69,10 @@ def migrate(
     connection: sqlite3.Connection, migrations: Iterable[Migration], backups: Path | None = None
 ) -> list[Migration]:
     """Apply what is missing, in the given order; returns what was applied."""
-    migrations = list(migrations)
-    had_data = _exists(connection, "migrations")
-    if had_data:
-        _check(connection, migrations)
-        done = set(connection.execute("SELECT plugin, name FROM migrations").fetchall())
-    else:
-        done = set()
-    missing = [item for item in migrations if (item.plugin, item.name) not in done]
+    missing = pending(connection, migrations)
     if not missing:
         return []
-    if had_data and backups is not None:
+    if backups is not None and is_ours(connection):
         backup(connection, backups / f"before-migration-{timestamp().replace(':', '')}.db")
     connection.execute(_LEDGER)
     for item in missing:
@@ -74,11 +80,43 @@ def migrate(
     return missing
 
 
+def pending(connection: sqlite3.Connection, migrations: Iterable[Migration]) -> list[Migration]:
+    """What `migrate` would apply; MigrationError when the database does not fit."""
+    migrations = list(migrations)
+    if not is_ours(connection):
+        if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise MigrationError("kernel", "it was made by another program")
+        return migrations
+    _check(connection, migrations)
+    done = {tuple(row) for row in connection.execute("SELECT plugin, name FROM migrations")}
+    return [item for item in migrations if (item.plugin, item.name) not in done]
+
+
+def is_ours(connection: sqlite3.Connection) -> bool:
+    """Whether the database has our ledger; a new one has not."""
+    sql = "SELECT 1 FROM pragma_table_info('migrations') WHERE name = 'plugin'"
+    return connection.execute(sql).fetchone() is not None
+
+
+def check_file(path: Path, migrations: Iterable[Migration]) -> None:
+    """MigrationError when the database at `path`, if there is one, does not fit.
+
+    It is opened for reading only: one that another version or program made stays as it is.
+    """
+    if path.exists() and path.stat().st_size:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            pending(connection, migrations)
+
+
 def backup(connection: sqlite3.Connection, target: Path) -> None:
-    """A complete, compact copy of a database in use; `target` must not exist."""
+    """A complete, compact copy of a database in use; FileExistsError when `target` exists."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    connection.execute("VACUUM INTO ?", (str(target),))
-    target.chmod(0o600)
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        connection.execute("VACUUM INTO ?", (str(target),))
+    except BaseException:
+        target.unlink()
+        raise
 
 
 def _check(connection: sqlite3.Connection, migrations: list[Migration]) -> None:
@@ -90,7 +128,7 @@ def _check(connection: sqlite3.Connection, migrations: list[Migration]) -> None:
         if item is None and plugin in present:
             raise MigrationError(
                 plugin,
-                f"the database was made by a newer version of {plugin} (it has migration {name}): "
+                f"it was made by a newer version of {plugin} (it has migration {name}): "
                 "install that version, or restore a backup",
             )
         if item is not None and item.checksum != checksum:
@@ -104,8 +142,10 @@ def _apply(connection: sqlite3.Connection, item: Migration) -> None:
     connection.execute("PRAGMA foreign_keys = OFF")
     try:
         connection.execute("BEGIN IMMEDIATE")
+        connection.set_authorizer(_inside_one_transaction)
         for statement in _statements(item.sql):
             connection.execute(statement)
+        connection.set_authorizer(None)
         broken = connection.execute("PRAGMA foreign_key_check").fetchone()
         if broken:
             message = f"{item.plugin}/{item.name} breaks a reference of {broken[0]}"
@@ -116,6 +156,7 @@ def _apply(connection: sqlite3.Connection, item: Migration) -> None:
         )
         connection.execute("COMMIT")
     except sqlite3.Error as error:
+        connection.set_authorizer(None)
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise MigrationError(item.plugin, f"{item.plugin}/{item.name}: {error}") from error
@@ -124,6 +165,11 @@ def _apply(connection: sqlite3.Connection, item: Migration) -> None:
         raise
     finally:
         connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _inside_one_transaction(action: int, *_: str | None) -> int:
+    """Denies a script to end its transaction or to reach for other files."""
+    return sqlite3.SQLITE_DENY if action in _DENIED else sqlite3.SQLITE_OK
 
 
 def _statements(sql: str) -> Iterable[str]:
@@ -136,8 +182,3 @@ def _statements(sql: str) -> Iterable[str]:
             pending = ""
     if pending.strip():
         yield pending
-
-
-def _exists(connection: sqlite3.Connection, table: str) -> bool:
-    sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-    return connection.execute(sql, (table,)).fetchone() is not None

@@ -80,6 +80,9 @@ class PluginHost:
         ]
         return (*loaded, *self.left_out)
 
+    def has(self, name: str) -> bool:
+        return any(item.info.name == name for item in self.loaded)
+
     def is_third_party(self, name: str) -> bool:
         return any(item.info.name == name and item.origin != BUILT_IN for item in self.loaded)
 
@@ -111,6 +114,7 @@ class PluginHost:
         for item in [item for item in self.loaded if item.info.name == name]:
             self.loaded.remove(item)
             self._manager.unregister(item.plugin)
+            log.warning("plugin %s is left out: %s", name, reason)
             self._leave_out(item.info, item.origin, "failed", reason)
             for other in [other for other in self.loaded if name in other.info.requires]:
                 self.drop(other.info.name, f"requires {name}, which failed")
@@ -132,7 +136,7 @@ class PluginHost:
             else:
                 self._check_hooks(plugin)
                 found[info.name] = LoadedPlugin(info, source.origin, plugin)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             log.warning("plugin %s is left out: %s", source.name, error)
             self._leave_out(unknown, source.origin, "failed", f"{type(error).__name__}: {error}")
 

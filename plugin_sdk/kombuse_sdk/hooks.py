@@ -31,7 +31,9 @@ if TYPE_CHECKING:
         Subscriber,
     )
 
-__all__ = ["BEHAVIOUR_HOOKS", "REGISTRATION_HOOKS", "hookimpl", "hookspec"]
+__all__ = ["BEHAVIOUR_HOOKS", "KINDS", "REGISTRATION_HOOKS", "hookimpl", "hookspec"]
+
+KINDS = ("ticket", "comment", "event", "profile")
 
 hookspec = pluggy.HookspecMarker("kombuse")
 hookimpl = pluggy.HookimplMarker("kombuse")

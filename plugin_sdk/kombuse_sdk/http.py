@@ -13,7 +13,9 @@ A plain `def` route with `Read` runs on the event loop: it must be quick. Use `a
 `Db.read_async` for what may take longer than a millisecond.
 """
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -33,8 +35,12 @@ __all__ = [
     "Read",
     "TicketNumber",
     "Write",
+    "database_of",
     "integer_id",
     "integer_path",
+    "kernel_of",
+    "read_transaction",
+    "write_transaction",
 ]
 
 
@@ -52,8 +58,17 @@ def read_transaction(request: Request) -> Iterator[ReadTx]:
         yield tx
 
 
-def write_transaction(request: Request) -> Iterator[WriteTx]:
-    with database_of(request).write() as tx:
+async def write_transaction(request: Request) -> AsyncIterator[WriteTx]:
+    """Waits for its turn outside FastAPI's threads: the write that runs needs one to finish."""
+    context = database_of(request).write()
+    entering = asyncio.get_running_loop().run_in_executor(None, context.__enter__)
+    try:
+        tx = await asyncio.shield(entering)
+    except asyncio.CancelledError:
+        entering.add_done_callback(lambda _: context.__exit__(None, None, None))
+        raise
+    with ExitStack() as stack:
+        stack.push(context)
         yield tx
 
 

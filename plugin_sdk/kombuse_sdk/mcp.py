@@ -12,7 +12,12 @@ __all__ = ["Caller", "Tool", "ToolCall", "ToolDecision", "ToolInput", "ToolResul
 
 
 class ToolInput(BaseModel):
-    """Arguments of a tool. Unknown keys are dropped; a numeric string passes for an integer."""
+    """Arguments of a tool. Unknown keys are dropped; a numeric string passes for an integer.
+
+    Objects inside it are `ToolInput` too. An optional field is published without null; where null
+    has a meaning of its own, say so: `Annotated[Id | None, WithJsonSchema({"type": ["string",
+    "null"]})]`. A field `kombuse_session_id: str | None` tells who calls.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -49,7 +54,10 @@ class ToolDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
-    """What a tool answers: `data` is the JSON value; `compact` leaves out the indentation."""
+    """What a tool answers: `data` is the JSON value; `compact` leaves out the indentation.
+
+    The value may be or hold `JsonText`, pydantic models and rows.
+    """
 
     data: Any
     compact: bool = False
@@ -60,8 +68,10 @@ class Tool:
     """One tool.
 
     `run(tx, caller, arguments)` is called with a `WriteTx` if `is_write`, else with a `ReadTx`, in
-    a worker thread; it returns a JSON value or a `ToolResult` and raises SDK errors. `output` is
-    the type of the JSON value, published as its schema. `order` places it in `tools/list`.
+    a worker thread; it returns a JSON value or a `ToolResult` and raises SDK errors. A coroutine
+    function gets the kernel instead of a transaction and runs on the event loop: for what waits for
+    something else than the database. `output` is the type of the JSON value, published as its
+    schema (its top level, so that `tools/list` stays small). `order` places it in `tools/list`.
     """
 
     name: str

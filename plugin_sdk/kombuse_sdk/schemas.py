@@ -44,7 +44,7 @@ _TRUE = {"true": True, "1": True, "false": False, "0": False}
 
 def issue_error(code: str, message: str, **context: Any) -> PydanticCustomError:
     """A validation failure with a zod issue code, for validators of field types."""
-    return PydanticCustomError(code, message.replace("{", "{{").replace("}", "}}"), context or None)
+    return PydanticCustomError(code, message, context or None)
 
 
 class Output(BaseModel):
@@ -176,7 +176,7 @@ def slugify(name: str) -> str:
 def timestamp(moment: datetime | None = None) -> str:
     """ISO 8601 UTC with milliseconds and `Z`, the only form that is stored or answered."""
     moment = (moment or datetime.now(UTC)).astimezone(UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 Text = Annotated[str, Field(strict=True)]

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from kombuse_sdk.types import Kernel
 
 __all__ = [
+    "CallTool",
     "Factory",
+    "ToolAnswer",
+    "call_tool",
     "client",
     "kernel",
     "kombuse_config",
@@ -112,6 +115,38 @@ class Factory:
         answer = self.client.post(path, json=body)
         assert answer.status_code == 201, answer.text
         return answer.json()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """What an MCP client is told: the text, and the object that it holds if that is published."""
+
+    is_error: bool
+    text: str
+    structured: Any
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.text)
+
+
+CallTool = Callable[..., ToolAnswer]
+
+
+@pytest.fixture
+def call_tool(client: "TestClient") -> CallTool:
+    """`call_tool(name, **arguments)`, as an MCP client does it."""
+
+    def call(name: str, /, **arguments: Any) -> ToolAnswer:
+        params = {"name": name, "arguments": arguments}
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        answer = client.post("/mcp", json=message)
+        assert answer.status_code == 200, answer.text
+        result = answer.json()["result"]
+        (block,) = result["content"]
+        return ToolAnswer(result["isError"], block["text"], result.get("structuredContent"))
+
+    return call
 
 
 def ticket_path(ticket: Any) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "Command",
     "Config",
     "EventType",
+    "Fetched",
     "Filter",
     "Job",
     "Kernel",
@@ -157,6 +158,15 @@ class PluginStatus:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What the server answered to a request that a plugin made of it."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
 class Services(Protocol):
     def get(self, protocol: "TypeForm[T]") -> T:
         """The provider of a contract; LookupError when no plugin provides it."""
@@ -202,4 +212,12 @@ class Kernel(Protocol):
 
     def first(self, hook: str, **arguments: Any) -> Any:
         """The first result of a `firstresult` behaviour hook that is not None."""
+        ...
+
+    def endpoints(self) -> list[tuple[str, str]]:
+        """(method, path) of every route of the API in load order; parameters as `:name`."""
+        ...
+
+    async def fetch(self, path: str, query: str = "") -> Fetched:
+        """GET an address of this server without the network; `path` and `query` are escaped."""
         ...

@@ -1,6 +1,8 @@
 """Rules of profiles; the provider of the Profiles contract."""
 
+import json
 import uuid
+from collections.abc import Sequence
 from typing import cast
 
 from kombuse_plugins.profiles import queries
@@ -10,15 +12,18 @@ from kombuse_sdk.contracts.profiles import ANONYMOUS_AGENT, LOCAL_USER
 from kombuse_sdk.errors import BadRequest, Conflict, NotFound, Unprocessable
 from kombuse_sdk.events import ActorType
 from kombuse_sdk.sql import JsonText
-from kombuse_sdk.storage import ReadTx, WriteTx
+from kombuse_sdk.storage import ReadTx, Row, WriteTx
 
 __all__ = [
     "actor_type",
     "create",
     "deactivate",
     "find_by_name",
+    "find_by_slug",
     "get",
+    "name",
     "require",
+    "rows",
     "seed",
     "update",
 ]
@@ -89,10 +94,32 @@ def actor_type(tx: ReadTx, profile_id: str | None) -> ActorType | None:
     return None if profile_id is None else cast(ActorType | None, queries.type_of(tx, profile_id))
 
 
+def name(tx: ReadTx, profile_id: str) -> str | None:
+    found: str | None = tx.value("SELECT name FROM profiles WHERE id = ?", (profile_id,))
+    return found
+
+
+def rows(tx: ReadTx, profile_ids: Sequence[str]) -> dict[str, Row]:
+    sql = """
+        SELECT id, type, name, description FROM profiles
+        WHERE id IN (SELECT value FROM json_each(?))
+    """
+    return {row["id"]: row for row in tx.all(sql, (json.dumps(profile_ids),))}
+
+
 def find_by_name(tx: ReadTx, name: str) -> str | None:
     sql = "SELECT id FROM profiles WHERE name = ? AND is_active LIMIT 2"
     found = tx.values(sql, (name,))
     return found[0] if len(found) == 1 else None
+
+
+def find_by_slug(tx: ReadTx, slug: str) -> str | None:
+    sql = """
+        SELECT id FROM profiles WHERE slug = ? AND is_active
+        ORDER BY plugin_id IS NOT NULL, created_at, id LIMIT 1
+    """
+    found: str | None = tx.value(sql, (slug,))
+    return found
 
 
 def _require_free_email(tx: ReadTx, email: str | None, profile_id: str) -> None:

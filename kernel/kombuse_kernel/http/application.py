@@ -11,15 +11,16 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from kombuse_kernel.http.answers import Answer, error_answer, json_answer
+from kombuse_kernel.http.answers import NOSNIFF, Answer, error_answer, json_answer
 from kombuse_kernel.http.binding import Incoming
 from kombuse_kernel.http.guards import Caller, Guard
 from kombuse_kernel.http.handlers import RouteHandler
+from kombuse_kernel.http.in_process import fetch
 from kombuse_kernel.http.mounting import ApiRoutes
 from kombuse_kernel.http.routing import Match, RouteTree
 from kombuse_kernel.kernel import RunningKernel
 from kombuse_sdk.errors import BadRequest, NotFound
-from kombuse_sdk.types import Mount
+from kombuse_sdk.types import Fetched, Mount
 
 __all__ = ["Application", "build_app"]
 
@@ -35,6 +36,8 @@ class Application:
 
     def __init__(self, kernel: RunningKernel) -> None:
         self.kernel = kernel
+        kernel.api = self
+        self.failure: Exception | None = None
         self.guard = Guard(kernel.config.allowed_origins)
         self._boot = secrets.token_hex(4)
         self._api = ApiRoutes(kernel)
@@ -58,6 +61,9 @@ class Application:
         """(method, path) of every route of the API, in the order of registration."""
         return [(m, path) for path, methods, _ in self._api.handlers for m in sorted(methods)]
 
+    async def fetch(self, path: str, query: str) -> Fetched:
+        return await fetch(self, path, query)
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
@@ -71,6 +77,8 @@ class Application:
             return
         if caller.origin is not None:
             send = _with_cors(send, caller.origin)
+        if scope["method"] == "HEAD":
+            send = _without_body(send)
         await self._http(scope, receive, send, caller)
 
     async def _http(self, scope: Any, receive: Any, send: Any, caller: Caller) -> None:
@@ -79,9 +87,9 @@ class Application:
         except Exception as error:
             answer = error_answer(error)
         if isinstance(answer, Answer):
-            await answer.send(send, with_body=scope["method"] != "HEAD")
+            await answer.send(send)
         elif answer is not None:
-            await answer(scope, receive, send)
+            await answer(scope, receive, _with_nosniff(send))
 
     async def _dispatch(
         self, scope: Any, receive: Any, send: Any, caller: Caller
@@ -93,9 +101,12 @@ class Application:
         target = self._target(match, method)
         if isinstance(target, Answer):
             return target
-        if not isinstance(target, RouteHandler):
-            app = target.app if isinstance(target, Mount) else self.fastapi
-            return await self._forward(app, scope, receive, send)
+        if isinstance(target, Mount):
+            return await self._forward(target.app, scope, receive, send)
+        if target is None:
+            if method == "HEAD":
+                scope = {**scope, "method": "GET"}
+            return await self._forward(self.fastapi, scope, receive, send)
         tag = None
         if method in _READS:
             tag = b'W/"%s-%d"' % (self._boot.encode(), self.kernel.db.commits)
@@ -110,6 +121,7 @@ class Application:
     async def _forward(self, app: Any, scope: Any, receive: Any, send: Any) -> Answer | None:
         """Hand the request to another application; the answer to its failure, if it is not late."""
         started = False
+        send = _with_nosniff(send)
 
         async def tracked(message: Any) -> None:
             nonlocal started
@@ -170,7 +182,8 @@ class Application:
                     if mount.lifespan is not None:
                         await stack.enter_async_context(mount.lifespan())
             except Exception as error:
-                log.exception("the server cannot start")
+                self.failure = error
+                log.debug("the server cannot start", exc_info=error)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
             await send({"type": "lifespan.startup.complete"})
@@ -188,6 +201,25 @@ def _preflight(caller: Caller) -> Answer:
     if caller.request_headers:
         headers.append((b"access-control-allow-headers", caller.request_headers))
     return Answer(204, headers=headers)
+
+
+def _without_body(send: Any) -> Callable[[Any], Awaitable[None]]:
+    async def sending(message: Any) -> None:
+        await send({**message, "body": b""} if "body" in message else message)
+
+    return sending
+
+
+def _with_nosniff(send: Any) -> Callable[[Any], Awaitable[None]]:
+    async def sending(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", ())]
+            if NOSNIFF not in headers:
+                headers.append(NOSNIFF)
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return sending
 
 
 def _with_cors(send: Any, origin: str) -> Callable[[Any], Awaitable[None]]:

@@ -1,6 +1,7 @@
 """The routes of all plugins below /api, and the OpenAPI document of them."""
 
 import inspect
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -17,22 +18,47 @@ from kombuse_kernel.http.contract import ContractError, Extender
 from kombuse_kernel.http.handlers import RouteHandler
 from kombuse_kernel.kernel import RunningKernel
 from kombuse_sdk.errors import BadRequest, Invalid, KombuseError, issue
+from kombuse_sdk.types import Mount
 
-__all__ = ["ApiRoutes", "check_router"]
+__all__ = ["KERNEL_PATHS", "ApiRoutes", "Checks"]
 
+KERNEL_PATHS = frozenset({"/", "/health", "/openapi.json"})
+_PARAMETER = re.compile(r"\{[^}]*\}")
 _STREAMS = (StreamingResponse, FileResponse)
 
 
-def check_router(name: str, router: APIRouter) -> None:
-    """ContractError, naming the routes, when some have no response model."""
-    bad = [
-        f"{method} /api{route.path}"
-        for route in _routes(name, router)
-        if not _streams(route) and route.response_model is None and route.status_code != 204
-        for method in sorted(route.methods or ())
-    ]
-    if bad:
-        raise ContractError(f"no response model: {', '.join(bad)}")
+class Checks:
+    """What is refused before a plugin is counted as loaded; ContractError names the routes."""
+
+    def __init__(self) -> None:
+        self._taken: dict[tuple[str, str], str] = {}
+
+    def router(self, name: str, router: APIRouter) -> None:
+        """Every route has a response model, can be bound and documented, and is the only one."""
+        routes = list(_routes(name, router))
+        bad = [
+            f"{method} /api{route.path}"
+            for route in routes
+            if not _streams(route) and route.response_model is None and route.status_code != 204
+            for method in sorted(route.methods or ())
+        ]
+        if bad:
+            raise ContractError(f"no response model: {', '.join(bad)}")
+        taken = dict(self._taken)
+        for route in routes:
+            Binding.of(route, lambda model: model)
+            for method in sorted(route.methods or ()):
+                key = (method, _PARAMETER.sub("{}", route.path))
+                if key in taken:
+                    raise ContractError(f"{method} /api{route.path} is served by {taken[key]}")
+                taken[key] = name
+        self._taken = taken
+
+    def mount(self, name: str, mount: Mount) -> None:
+        """Mounted applications stay out of the way of the API and of the kernel's own paths."""
+        path = mount.path
+        if not path.startswith("/") or f"{path}/".startswith("/api/") or path in KERNEL_PATHS:
+            raise ContractError(f"{path} cannot be mounted")
 
 
 class ApiRoutes:

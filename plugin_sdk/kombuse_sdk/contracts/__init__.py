@@ -4,6 +4,7 @@ A protocol is looked up with `tx.services.get(Labels)`, or `find` where the plug
 Pass the transaction on; a provider never opens its own.
 """
 
+from kombuse_sdk.contracts.agents import Agents
 from kombuse_sdk.contracts.attachments import Attachments
 from kombuse_sdk.contracts.comments import Comments
 from kombuse_sdk.contracts.labels import Labels
@@ -14,6 +15,7 @@ from kombuse_sdk.contracts.settings import Settings
 from kombuse_sdk.contracts.tickets import TicketRef, Tickets
 
 __all__ = [
+    "Agents",
     "Attachments",
     "Comments",
     "Labels",

@@ -3,10 +3,27 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from pydantic import Field
+
 from kombuse_sdk.contracts.tickets import TicketRef
+from kombuse_sdk.schemas import Output
 from kombuse_sdk.storage import ReadTx, Row, WriteTx
 
-__all__ = ["Labels"]
+__all__ = ["Label", "Labels"]
+
+
+class Label(Output):
+    """A coloured tag of a project."""
+
+    id: int
+    project_id: str
+    name: str
+    slug: str | None
+    color: str = Field(description="#rrggbb")
+    description: str | None
+    plugin_id: str | None
+    is_enabled: bool
+    created_at: str
 
 
 class Labels(Protocol):
@@ -29,9 +46,12 @@ class Labels(Protocol):
     def remove(
         self, tx: WriteTx, ticket: TicketRef, label_id: int, removed_by_id: str | None
     ) -> bool:
-        """Take a label off a ticket with its event; False when it was not there."""
+        """Take a label off a ticket with its event; False when it was not there.
+
+        Raises Unprocessable (unknown profile).
+        """
         ...
 
     def of_ticket(self, tx: ReadTx, ticket_id: int) -> list[Row]:
-        """The labels of a ticket in name order."""
+        """The labels of a ticket in name order: the fields of `Label`, `is_enabled` as 0 or 1."""
         ...

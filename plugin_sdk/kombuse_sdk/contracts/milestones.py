@@ -8,4 +8,6 @@ __all__ = ["Milestones"]
 
 
 class Milestones(Protocol):
-    def belongs_to(self, tx: ReadTx, milestone_id: int, project_id: str) -> bool: ...
+    def belongs_to(self, tx: ReadTx, milestone_id: int, project_id: str) -> bool:
+        """Whether there is such a milestone, open or closed, in the project."""
+        ...

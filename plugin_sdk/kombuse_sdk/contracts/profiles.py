@@ -1,12 +1,13 @@
 """People and agents as actors."""
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from pydantic import Field
 
 from kombuse_sdk.events import ActorType
 from kombuse_sdk.schemas import Output
-from kombuse_sdk.storage import ReadTx
+from kombuse_sdk.storage import ReadTx, Row
 
 __all__ = ["ANONYMOUS_AGENT", "LOCAL_USER", "Profile", "Profiles"]
 
@@ -44,6 +45,18 @@ class Profiles(Protocol):
         """`user` or `agent`; None for None or an unknown profile."""
         ...
 
+    def name(self, tx: ReadTx, profile_id: str) -> str | None:
+        """The name of a profile, active or not; None when there is none."""
+        ...
+
+    def rows(self, tx: ReadTx, profile_ids: Sequence[str]) -> dict[str, Row]:
+        """By id: id, type, name and description of each of these profiles that exists."""
+        ...
+
     def find_by_name(self, tx: ReadTx, name: str) -> str | None:
         """The id of the active profile of exactly this name, if there is exactly one."""
+        ...
+
+    def find_by_slug(self, tx: ReadTx, slug: str) -> str | None:
+        """The id of the active profile with this slug; one that no package brought comes first."""
         ...

@@ -22,7 +22,13 @@ class Tickets(Protocol):
         """The ticket with this number of a project; NotFound `Ticket not found`."""
         ...
 
+    def find(self, tx: ReadTx, project_id: str, number: int) -> TicketRef | None: ...
+
     def by_id(self, tx: ReadTx, ticket_id: int) -> TicketRef | None: ...
+
+    def number_sql(self, ticket_id: str) -> str:
+        """SQL for the number of the ticket that the SQL `ticket_id` names; NULL if it is gone."""
+        ...
 
     def touch(self, tx: WriteTx, ticket_id: int) -> None:
         """Activity on the ticket now: it becomes unread for everybody who saw it earlier."""

@@ -1,0 +1,22 @@
+"""The attachments table."""
+
+from sqlalchemy import MetaData
+from sqlmodel import Field, SQLModel
+
+__all__ = ["AttachmentRow"]
+
+
+class AttachmentRow(SQLModel, table=True):
+    __tablename__ = "attachments"
+    metadata = MetaData()
+
+    id: int | None = Field(default=None, primary_key=True)
+    comment_id: int | None
+    ticket_id: int | None
+    owner_ticket_id: int
+    filename: str
+    mime_type: str
+    size_bytes: int
+    storage_path: str
+    uploaded_by_id: str
+    created_at: str

@@ -1,0 +1,123 @@
+"""Every SELECT over events and subscriptions."""
+
+from kombuse_plugins.events.schemas import Event, EventFilter, EventSubscription
+from kombuse_sdk.contracts import Comments, Tickets
+from kombuse_sdk.sql import JsonText, Where, json_object
+from kombuse_sdk.storage import ReadTx, Row
+
+__all__ = [
+    "event",
+    "newest_id",
+    "of_ticket",
+    "page",
+    "pending",
+    "subscription",
+    "subscription_id",
+    "subscription_row",
+    "subscriptions",
+    "timeline",
+]
+
+_SUBSCRIPTION = json_object(EventSubscription, "s")
+
+
+def _event(tx: ReadTx) -> str:
+    tickets = tx.services.find(Tickets)
+    number = tickets.number_sql("e.ticket_id") if tickets else "NULL"
+    return json_object(Event, "e", ticket_number=number)
+
+
+def _event_with_actor(tx: ReadTx) -> str:
+    return tx.kernel.joins("event").select(_event(tx))
+
+
+def page(tx: ReadTx, query: EventFilter, project_id: str | None) -> JsonText:
+    """`project_id` is the query's project, resolved."""
+    where = Where(params={"limit": query.limit, "offset": query.offset})
+    where.equal("e.event_type", event_type=query.event_type)
+    where.equal("e.project_id", project_id=project_id)
+    where.equal("e.ticket_id", ticket_id=query.ticket_id)
+    where.equal("e.actor_id", actor_id=query.actor_id)
+    where.equal("e.actor_type", actor_type=query.actor_type)
+    if query.since is not None:
+        where.add("e.created_at > :since", since=query.since)
+    tx.kernel.joins("event").apply(where, query.given())
+    sql = f"""
+        SELECT {_event_with_actor(tx)} FROM events e {where.sql}
+        ORDER BY e.created_at DESC, e.id DESC LIMIT :limit OFFSET :offset
+    """
+    return tx.json_list(sql, where.params)
+
+
+def event(tx: ReadTx, event_id: int) -> JsonText | None:
+    return tx.json(f"SELECT {_event_with_actor(tx)} FROM events e WHERE e.id = ?", (event_id,))
+
+
+def of_ticket(tx: ReadTx, ticket_id: int) -> JsonText:
+    sql = f"""
+        SELECT {_event_with_actor(tx)} FROM events e WHERE e.ticket_id = ?
+        ORDER BY e.created_at DESC, e.id DESC
+    """
+    return tx.json_list(sql, (ticket_id,))
+
+
+def timeline(tx: ReadTx, ticket_id: int) -> JsonText:
+    """Oldest first; at one moment comments before events."""
+    parts = [
+        f"""SELECT e.created_at AS at, 1 AS rank, e.id AS id,
+            '{{"type":"event","timestamp":"' || e.created_at || '","data":'
+            || {_event_with_actor(tx)} || '}}' AS item
+            FROM events e WHERE e.ticket_id = :ticket_id"""
+    ]
+    comments = tx.services.find(Comments)
+    if comments is not None:
+        parts.append(comments.timeline_sql(tx))
+    sql = f"SELECT item FROM ({' UNION ALL '.join(parts)}) ORDER BY at, rank, id"
+    items = tx.values(sql, {"ticket_id": ticket_id})
+    return JsonText(f'{{"items":[{",".join(items)}],"total":{len(items)}}}'.encode())
+
+
+def newest_id(tx: ReadTx) -> int:
+    newest: int = tx.value("SELECT ifnull(max(id), 0) FROM events")
+    return newest
+
+
+def subscriptions(tx: ReadTx, subscriber_id: str) -> JsonText:
+    sql = f"""
+        SELECT {_SUBSCRIPTION} FROM event_subscriptions s WHERE s.subscriber_id = ?
+        ORDER BY s.created_at DESC, s.id DESC
+    """
+    return tx.json_list(sql, (subscriber_id,))
+
+
+def subscription(tx: ReadTx, subscription_id: int) -> JsonText | None:
+    sql = f"SELECT {_SUBSCRIPTION} FROM event_subscriptions s WHERE s.id = ?"
+    return tx.json(sql, (subscription_id,))
+
+
+def subscription_row(tx: ReadTx, subscription_id: int) -> Row | None:
+    return tx.one("SELECT * FROM event_subscriptions WHERE id = ?", (subscription_id,))
+
+
+def subscription_id(
+    tx: ReadTx, subscriber_id: str, event_type: str, project_id: str | None
+) -> int | None:
+    sql = """
+        SELECT id FROM event_subscriptions
+        WHERE subscriber_id = ? AND event_type = ? AND project_id IS ?
+    """
+    found: int | None = tx.value(sql, (subscriber_id, event_type, project_id))
+    return found
+
+
+def pending(tx: ReadTx, row: Row, limit: int | None) -> JsonText:
+    """Events that the subscription `row` has not acknowledged.
+
+    The plus keeps SQLite from an index that begins with the project and would have to be sorted.
+    """
+    where = Where(params={"limit": -1 if limit is None else limit})
+    where.equal("e.event_type", event_type=row["event_type"])
+    where.add("e.id > :seen", seen=row["last_processed_event_id"] or 0)
+    where.equal("+e.project_id", project_id=row["project_id"])
+    sql = f"SELECT {_event(tx)} FROM events e {where.sql} ORDER BY e.id LIMIT :limit"
+    return tx.json_list(sql, where.params)

@@ -1,0 +1,116 @@
+"""Every SELECT over labels."""
+
+import json
+from collections.abc import Sequence
+
+from kombuse_plugins.labels.schemas import LabelFilter
+from kombuse_sdk import Column, Filter
+from kombuse_sdk.contracts.labels import Label
+from kombuse_sdk.schemas import QueryIntList
+from kombuse_sdk.sql import JsonText, Where, like
+from kombuse_sdk.storage import ReadTx, Row
+
+__all__ = [
+    "CARRIES_LABELS",
+    "LABELS_OF_TICKET",
+    "attached",
+    "count_in_project",
+    "is_attached",
+    "of_ticket",
+    "one",
+    "page",
+    "row",
+    "slug_is_taken",
+]
+
+_COLUMNS = ", ".join(f"l.{name}" for name in Label.model_fields)
+_ATTACHED = "ticket_labels tl CROSS JOIN labels l ON l.id = tl.label_id"
+_ORDERS = {
+    "name": "l.name, l.id",
+    "usage_count": "l.usage_count DESC, l.name, l.id",
+    "open_usage_count": "l.open_usage_count DESC, l.name, l.id",
+}
+
+LABELS_OF_TICKET = Column(
+    name="labels",
+    sql=f"""
+        ('[' || ifnull((SELECT group_concat(wire) FROM (
+            SELECT l.wire FROM {_ATTACHED} WHERE tl.ticket_id = t.id ORDER BY l.name, l.id
+        )), '') || ']')
+    """,
+    type=list[Label],
+)
+
+# Found through the label with the fewest tickets; each of those is then asked for the others.
+_WANTED = "SELECT value FROM json_each(:label_ids)"
+CARRIES_LABELS = Filter(
+    param="label_ids",
+    type=QueryIntList,
+    sql=f"""
+        t.id IN (
+            SELECT tl.ticket_id FROM ticket_labels tl
+            WHERE tl.label_id = (
+                SELECT l.id FROM labels l WHERE l.id IN ({_WANTED}) ORDER BY l.usage_count LIMIT 1
+            ) AND (json_array_length(:label_ids) = 1 OR json_array_length(:label_ids) = (
+                SELECT count(*) FROM ticket_labels other
+                WHERE other.ticket_id = tl.ticket_id AND other.label_id IN ({_WANTED})
+            ))
+        )
+    """,
+    description="Ids separated by commas: tickets that carry all of these labels",
+    convert=json.dumps,
+)
+
+
+def one(tx: ReadTx, label_id: int) -> JsonText | None:
+    return tx.json("SELECT wire FROM labels WHERE id = ?", (label_id,))
+
+
+def row(tx: ReadTx, label_id: int) -> Row | None:
+    return tx.one(f"SELECT {_COLUMNS} FROM labels l WHERE l.id = ?", (label_id,))
+
+
+def page(tx: ReadTx, project_id: str, query: LabelFilter) -> JsonText:
+    where = Where()
+    where.equal("l.project_id", project_id=project_id)
+    where.equal("l.is_enabled", is_enabled=query.is_enabled)
+    if query.search:
+        where.add(
+            r"(l.name LIKE :search ESCAPE '\' OR l.description LIKE :search ESCAPE '\')",
+            search=like(query.search),
+        )
+    item, order = "l.wire", "name"
+    if query.sort == "usage":
+        order = "open_usage_count" if query.usage_scope == "open" else "usage_count"
+        item = f"""rtrim(l.wire, '}}') || ',"usage_count":' || l.{order} || '}}'"""
+    sql = f"SELECT {item} FROM labels l {where.sql} ORDER BY {_ORDERS[order]}"
+    return tx.json_list(sql, where.params)
+
+
+def slug_is_taken(tx: ReadTx, project_id: str, slug: str) -> bool:
+    sql = "SELECT 1 FROM labels WHERE project_id = ? AND slug = ? AND plugin_id IS NULL"
+    return tx.value(sql, (project_id, slug)) is not None
+
+
+def count_in_project(tx: ReadTx, project_id: str, label_ids: Sequence[int]) -> int:
+    sql = """
+        SELECT count(*) FROM labels
+        WHERE project_id = ? AND id IN (SELECT value FROM json_each(?))
+    """
+    found: int = tx.value(sql, (project_id, json.dumps(label_ids)))
+    return found
+
+
+def is_attached(tx: ReadTx, ticket_id: int, label_id: int) -> bool:
+    sql = "SELECT 1 FROM ticket_labels WHERE ticket_id = ? AND label_id = ?"
+    return tx.value(sql, (ticket_id, label_id)) is not None
+
+
+def attached(tx: ReadTx, ticket_id: int) -> JsonText:
+    sql = f"SELECT l.wire FROM {_ATTACHED} WHERE tl.ticket_id = ? ORDER BY l.name, l.id"
+    return tx.json_list(sql, (ticket_id,))
+
+
+def of_ticket(tx: ReadTx, ticket_id: int) -> list[Row]:
+    sql = f"SELECT {_COLUMNS} FROM {_ATTACHED} WHERE tl.ticket_id = ? ORDER BY l.name, l.id"
+    return tx.all(sql, (ticket_id,))

@@ -1,0 +1,62 @@
+"""Wire shapes of labels."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from kombuse_sdk.contracts.labels import Label
+from kombuse_sdk.schemas import Body, NonEmpty, Output, Query, QueryBool, Text
+
+__all__ = [
+    "Attached",
+    "LabelAdd",
+    "LabelCreate",
+    "LabelFilter",
+    "LabelRemove",
+    "LabelUpdate",
+    "ListedLabel",
+]
+
+# For fields that may be absent but not null; `Body.changes` leaves them out.
+ABSENT: Any = None
+
+Color = Annotated[str, Field(strict=True, pattern="^#[0-9a-fA-F]{6}$")]
+Flag = Annotated[bool, Field(strict=True)]
+
+
+class ListedLabel(Label):
+    usage_count: int = Field(ABSENT, description="Tickets that carry it; only with sort=usage")
+
+
+class LabelCreate(Body):
+    name: NonEmpty
+    color: Color = "#808080"
+    description: Text = ABSENT
+
+
+class LabelUpdate(Body):
+    name: NonEmpty = ABSENT
+    color: Color = ABSENT
+    description: Text = ABSENT
+    is_enabled: Flag = ABSENT
+
+
+class LabelFilter(Query):
+    search: str | None = None
+    sort: Literal["name", "usage"] = "name"
+    usage_scope: Literal["open"] | None = Field(
+        default=None, description="With sort=usage: count only tickets whose status is open"
+    )
+    is_enabled: QueryBool = Field(default=True, description="false: only the disabled ones")
+
+
+class LabelAdd(Body):
+    added_by_id: NonEmpty = ABSENT
+
+
+class LabelRemove(Body):
+    removed_by_id: NonEmpty = ABSENT
+
+
+class Attached(Output):
+    success: Literal[True]

@@ -1,0 +1,123 @@
+"""Rules of labels; the provider of the Labels contract."""
+
+from collections.abc import Sequence
+
+from kombuse_plugins.labels import queries
+from kombuse_plugins.labels.models import LabelRow
+from kombuse_plugins.labels.schemas import LabelCreate, LabelUpdate
+from kombuse_sdk.contracts import Profiles, TicketRef
+from kombuse_sdk.errors import BadRequest, Conflict, NotFound
+from kombuse_sdk.events import ActorType, Event
+from kombuse_sdk.schemas import slugify
+from kombuse_sdk.sql import JsonText
+from kombuse_sdk.storage import ReadTx, Row, WriteTx
+
+__all__ = [
+    "add",
+    "attach_initial",
+    "create",
+    "delete",
+    "get",
+    "of_ticket",
+    "remove",
+    "update",
+]
+
+
+def get(tx: ReadTx, label_id: int) -> JsonText:
+    found = queries.one(tx, label_id)
+    if found is None:
+        raise NotFound("Label not found")
+    return found
+
+
+def create(tx: WriteTx, project_id: str, body: LabelCreate) -> JsonText:
+    slug = slugify(body.name) or None
+    if slug is not None and queries.slug_is_taken(tx, project_id, slug):
+        raise Conflict(f"The project has a label with the slug {slug} already")
+    values = body.model_dump() | {"project_id": project_id, "slug": slug, "created_at": tx.now}
+    return get(tx, tx.insert(LabelRow, **values))
+
+
+def update(tx: WriteTx, label_id: int, body: LabelUpdate) -> JsonText:
+    """The slug stays when the name changes: triggers and people refer to it."""
+    get(tx, label_id)
+    tx.update(LabelRow, label_id, **body.changes())
+    return get(tx, label_id)
+
+
+def delete(tx: WriteTx, label_id: int) -> None:
+    """Takes the label off all tickets, without events."""
+    if not tx.delete(LabelRow, label_id):
+        raise NotFound("Label not found")
+
+
+def attach_initial(
+    tx: WriteTx, ticket: TicketRef, label_ids: Sequence[int], added_by_id: str
+) -> None:
+    wanted = list(dict.fromkeys(label_ids))
+    if queries.count_in_project(tx, ticket.project_id, wanted) != len(wanted):
+        raise BadRequest("One or more labels are invalid for this project")
+    for label_id in wanted:
+        _attach(tx, ticket, label_id, added_by_id)
+
+
+def add(tx: WriteTx, ticket: TicketRef, label_id: int, added_by_id: str | None) -> bool:
+    label = queries.row(tx, label_id)
+    if label is None:
+        raise NotFound("Label not found")
+    if label["project_id"] != ticket.project_id:
+        raise BadRequest("Label is invalid for this project")
+    if queries.is_attached(tx, ticket.id, label_id):
+        return False
+    actor_type = _actor_type(tx, added_by_id, "added_by_id")
+    _attach(tx, ticket, label_id, added_by_id)
+    tx.emit(_event("label.added", ticket, label, added_by_id, actor_type))
+    return True
+
+
+def remove(tx: WriteTx, ticket: TicketRef, label_id: int, removed_by_id: str | None) -> bool:
+    label = queries.row(tx, label_id)
+    if label is None or not queries.is_attached(tx, ticket.id, label_id):
+        return False
+    actor_type = _actor_type(tx, removed_by_id, "removed_by_id")
+    sql = "DELETE FROM ticket_labels WHERE ticket_id = ? AND label_id = ?"
+    tx.execute(sql, (ticket.id, label_id))
+    tx.emit(_event("label.removed", ticket, label, removed_by_id, actor_type))
+    return True
+
+
+def of_ticket(tx: ReadTx, ticket_id: int) -> list[Row]:
+    return queries.of_ticket(tx, ticket_id)
+
+
+def _attach(tx: WriteTx, ticket: TicketRef, label_id: int, added_by_id: str | None) -> None:
+    sql = """
+        INSERT INTO ticket_labels (ticket_id, label_id, added_by_id, created_at)
+        VALUES (?, ?, ?, ?)
+    """
+    tx.execute(sql, (ticket.id, label_id, added_by_id, tx.now))
+
+
+def _actor_type(tx: ReadTx, profile_id: str | None, field: str) -> ActorType:
+    if profile_id is None:
+        return "system"
+    return tx.services.get(Profiles).require(tx, profile_id, field)
+
+
+def _event(
+    event_type: str, ticket: TicketRef, label: Row, actor_id: str | None, actor_type: ActorType
+) -> Event:
+    return Event(
+        event_type=event_type,
+        actor_type=actor_type,
+        actor_id=actor_id,
+        project_id=ticket.project_id,
+        ticket_id=ticket.id,
+        payload={
+            "label_id": label["id"],
+            "label_name": label["name"],
+            "label_slug": label["slug"],
+            "label_plugin_id": label["plugin_id"],
+        },
+    )

@@ -1,0 +1,202 @@
+"""Full-text search over titles, bodies and comments.
+
+A ticket matches when all words occur in its title and body together, or all in one comment. In
+the order of relevance come: the ticket with the number searched for; tickets by bm25; tickets of
+which only a comment matches, the latest change first.
+
+What makes it quick however many tickets match: of more than `RANKED` matches only the newest are
+ranked (a word in so many tickets tells them apart no more), the others follow by age. In an order
+of the list, and among comments, many matches are not collected and sorted either: tickets are
+taken in that order, a slice at a time, until enough of them match. Excerpts are made for the page
+alone.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from kombuse_plugins.tickets import queries
+from kombuse_plugins.tickets.queries import Order, Selection
+from kombuse_plugins.tickets.schemas import TicketFilter
+from kombuse_sdk.contracts.comments import Comments
+from kombuse_sdk.sql import JsonText
+from kombuse_sdk.storage import ReadTx, Row
+
+__all__ = ["Search", "page", "parse"]
+
+RANKED = 10_000
+COLLECTED = 5_000
+_FIRST_SLICE = 500
+Context = tuple[int, str | None, str | None]
+_DROPPED = str.maketrans(dict.fromkeys('"()*^{}\0'))
+_OPERATORS = frozenset({"AND", "OR", "NOT", "NEAR"})
+_NUMBER = re.compile(r"#?([0-9]{1,15})")
+_TEXT_IDS = "SELECT rowid FROM tickets_fts WHERE tickets_fts MATCH :match"
+_GIVEN = "(SELECT value FROM json_each(:ids))"
+# A column with marks differs from itself exactly when something in it matched.
+_EXCERPTS = f"""
+    SELECT rowid,
+        iif(highlight(tickets_fts, 1, '«', '') != body,
+            snippet(tickets_fts, 1, '«', '»', '…', 64), NULL) AS body,
+        highlight(tickets_fts, 0, '«', '»') AS title
+    FROM tickets_fts WHERE tickets_fts MATCH :match AND +rowid IN {_GIVEN}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search text asks for: an FTS5 query, and the ticket number that it may be."""
+
+    match: str
+    number: int | None
+
+
+def parse(text: str) -> Search | None:
+    """Words become prefixes that must all occur; None when nothing is left to search for."""
+    words = [word for word in text.translate(_DROPPED).split() if word.upper() not in _OPERATORS]
+    if not words:
+        return None
+    number = _NUMBER.fullmatch(" ".join(words))
+    match = " ".join(f'"{word}" *' for word in words)
+    return Search(match, int(number[1]) if number else None)
+
+
+def page(tx: ReadTx, query: TicketFilter, **contributed: Any) -> JsonText:
+    search = parse(query.search or "")
+    if search is None:
+        return queries.page(tx, query, **contributed)
+    selection = queries.select(tx, query, contributed)
+    if selection is None:
+        return JsonText(b"[]")
+    finder = _Finder(tx, search, selection, query.offset + query.limit)
+    if query.sort_by is None:
+        found = finder.by_relevance()
+    else:
+        found = finder.in_order(Order(query.sort_by, query.sort_order or "desc"))
+    ids = list(islice(found, query.offset, query.offset + query.limit))
+    answer = _rows(tx, selection, _contexts(tx, search.match, ids))
+    answer.is_volatile = query.expired_claims is not None
+    return answer
+
+
+class _Finder:
+    """Ids of the tickets of a selection that match, lazily, at least the `wanted` first."""
+
+    def __init__(self, tx: ReadTx, search: Search, selection: Selection, wanted: int) -> None:
+        self._tx = tx
+        self._selection = selection
+        self._comments = tx.services.find(Comments)
+        self._params = selection.where.params | {"match": search.match, "number": search.number}
+        self._numbered = [] if search.number is None else self._by_number()
+        self._params["wanted"] = wanted + len(self._numbered)
+
+    def by_relevance(self) -> Iterator[int]:
+        seen: set[int] = set()
+        for ids in (self._numbered, self._ranked(), self._unranked(), self._commented()):
+            for ticket_id in ids:
+                if ticket_id not in seen:
+                    seen.add(ticket_id)
+                    yield ticket_id
+
+    def in_order(self, order: Order) -> Iterator[int]:
+        return self._ordered(order, self._numbered, _TEXT_IDS, self._comment_ids())
+
+    def _by_number(self) -> list[int]:
+        """In one project or, without a filter for it, in all."""
+        conditions = ["t.ticket_number = :number"]
+        if self._selection.project_id is None:
+            conditions.append("t.project_id IN (SELECT DISTINCT project_id FROM ticket_counts)")
+        return self._ids(f"SELECT t.id {self._selection.over('tickets t', *conditions)}")
+
+    def _text(self, columns: str) -> str:
+        source = "tickets_fts CROSS JOIN tickets t ON t.id = tickets_fts.rowid"
+        matching = self._selection.over(source, "tickets_fts MATCH :match")
+        return f"SELECT {columns} {matching} ORDER BY tickets_fts.rowid DESC"
+
+    def _ranked(self) -> Iterator[int]:
+        text = self._text("t.id, tickets_fts.rank AS rank")
+        yield from self._ids(
+            f"SELECT id FROM ({text} LIMIT {RANKED}) ORDER BY rank, id DESC LIMIT :wanted"
+        )
+
+    def _unranked(self) -> Iterator[int]:
+        yield from self._ids(f"{self._text('t.id')} LIMIT :wanted OFFSET {RANKED}")
+
+    def _commented(self) -> Iterator[int]:
+        if self._comments is not None:
+            yield from self._ordered(Order("updated_at", "desc"), [], self._comment_ids())
+
+    def _comment_ids(self) -> str | None:
+        return self._comments.matching_sql() if self._comments is not None else None
+
+    def _ordered(self, order: Order, also: Sequence[int], *sources: str | None) -> Iterator[int]:
+        """Those that are in one of the sources of ids, and `also` these."""
+        matching = " UNION ALL ".join(source for source in sources if source is not None)
+        probe = f"SELECT count(*) FROM (SELECT 1 FROM ({matching}) LIMIT {COLLECTED + 1})"
+        if self._tx.value(probe, self._params) > COLLECTED:
+            yield from self._sliced(order, set(also), with_text=_TEXT_IDS in sources)
+            return
+        self._params["also"] = json.dumps(also)
+        matching += " UNION ALL SELECT value FROM json_each(:also)"
+        found = self._selection.over("tickets t", f"t.id IN ({matching})", project="+t.project_id")
+        yield from self._ids(f"SELECT t.id {found} ORDER BY {order.sql('+t.')}")
+
+    def _sliced(self, order: Order, also: set[int], *, with_text: bool) -> Iterator[int]:
+        start, size = 0, _FIRST_SLICE
+        walk = f"SELECT t.id {self._selection.walk(order)} ORDER BY {order.sql()}"
+        while True:
+            self._params |= {"start": start, "size": size}
+            ids = self._ids(f"{walk} LIMIT :size OFFSET :start")
+            hits = also | (
+                self._hits(f"{_TEXT_IDS} AND +rowid IN {_GIVEN}", ids) if with_text else set()
+            )
+            if self._comments is not None:
+                rest = [ticket_id for ticket_id in ids if ticket_id not in hits]
+                hits |= self._hits(self._comments.matching_among_sql(_GIVEN), rest)
+            yield from (ticket_id for ticket_id in ids if ticket_id in hits)
+            if len(ids) < size:
+                return
+            start, size = start + size, size * 10
+
+    def _hits(self, sql: str, ids: Sequence[int]) -> set[int]:
+        return set(self._tx.values(sql, self._params | {"ids": json.dumps(ids)})) if ids else set()
+
+    def _ids(self, sql: str) -> list[int]:
+        return self._tx.values(sql, self._params)
+
+
+def _contexts(tx: ReadTx, match: str, ids: Sequence[int]) -> list[Context]:
+    """Where each ticket matches, and the excerpt around it."""
+    params = {"match": match, "ids": json.dumps(ids)}
+    text = {row["rowid"]: row for row in tx.all(_EXCERPTS, params)}
+    rest = [i for i in ids if i not in text or text[i]["body"] is None]
+    comments = tx.services.find(Comments)
+    snippets: dict[int, str] = {}
+    if rest and comments is not None:
+        params["ids"] = json.dumps(rest)
+        rows = tx.all(comments.snippets_sql(_GIVEN), params)
+        snippets = {row["ticket_id"]: row["snippet"] for row in rows}
+    return [_context(ticket_id, text.get(ticket_id), snippets) for ticket_id in ids]
+
+
+def _context(ticket_id: int, text: Row | None, snippets: Mapping[int, str]) -> Context:
+    if text is not None and text["body"] is not None:
+        return ticket_id, text["body"], "body"
+    if ticket_id in snippets:
+        return ticket_id, snippets[ticket_id], "comment"
+    if text is not None:
+        return ticket_id, text["title"], "title"
+    return ticket_id, None, None
+
+
+def _rows(tx: ReadTx, selection: Selection, contexts: Sequence[Context]) -> JsonText:
+    extra = "|| ',\"match_context\":' || (p.value -> 1) || ',\"match_source\":' || (p.value -> 2)"
+    sql = f"""
+        SELECT {queries.row_sql(tx, selection.given, extra)}
+        FROM json_each(:page) p CROSS JOIN tickets t ON t.id = p.value ->> 0
+        ORDER BY p.key
+    """
+    return tx.json_list(sql, selection.where.params | {"page": json.dumps(contexts)})

@@ -1,0 +1,5 @@
+"""`python -m kombuse_kernel.cli`"""
+
+from kombuse_kernel.cli import main
+
+main()

@@ -1,0 +1,96 @@
+"""`kombuse serve`: the server in the foreground."""
+
+import logging
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kombuse_kernel.cli.faults import explained
+from kombuse_kernel.config import DEFAULT_PORT, Config, load_config
+from kombuse_kernel.home import hold, prepare
+from kombuse_sdk.console import CommandError, ExitCode, Home
+
+if TYPE_CHECKING:
+    from kombuse_kernel.kernel import RunningKernel
+
+__all__ = ["app"]
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.command()
+def serve(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes any free port.")
+    ] = DEFAULT_PORT,
+    home: Home = None,
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="Open the web interface in a browser.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option(help="Log more to standard error.")] = False,
+) -> None:
+    """Run the server on this machine, until Ctrl-C or SIGTERM."""
+    os.umask(0o077)
+    _configure_logging(verbose)
+    config = load_config(home, port=port)
+    with explained(config):
+        prepare(config)
+        with hold(config):
+            _serve(config, open_browser)
+
+
+def _serve(config: Config, open_browser: bool) -> None:
+    from kombuse_kernel import server
+    from kombuse_kernel.app import build_kernel
+
+    try:
+        listener = server.listen(config.port)
+    except server.PortTaken as error:
+        raise CommandError(
+            f"port {config.port} is taken: choose another with --port, or any free one with"
+            " --port 0",
+            ExitCode.TAKEN,
+        ) from error
+    with listener:
+        config = replace(config, port=listener.getsockname()[1])
+        is_new = not config.database_path.exists()
+        kernel = build_kernel(config)
+        try:
+            server.run(kernel, listener, lambda: _ready(kernel, is_new, open_browser))
+        except server.StartFailed as failed:
+            raise failed.__cause__ or failed from None
+
+
+def _ready(kernel: "RunningKernel", is_new: bool, open_browser: bool) -> None:
+    url = f"http://127.0.0.1:{kernel.config.port}"
+    lines = [f"Kombuse is ready at {url}"]
+    if is_new:
+        lines.append(f"  A new database was made: {kernel.config.database_path}")
+    else:
+        lines.append(f"  The database: {kernel.config.database_path}")
+    lines += [
+        "  Everything stays on this machine: no data leaves it.",
+        "  To connect a coding agent:",
+        f"    claude mcp add --transport http kombuse {url}/mcp",
+        f"    codex mcp add kombuse --url {url}/mcp",
+        "  Ctrl-C ends the server.",
+    ]
+    typer.echo("\n".join(lines))
+    for status in kernel.host.left_out:
+        typer.echo(f"  Plugin {status.name} is {status.state}: {status.reason}", err=True)
+    sys.stdout.flush()
+    if open_browser:
+        import webbrowser
+
+        webbrowser.open(url)
+
+
+def _configure_logging(verbose: bool) -> None:
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        level=logging.DEBUG if verbose else logging.WARNING,
+        force=True,
+    )

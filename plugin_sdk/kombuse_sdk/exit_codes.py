@@ -1,0 +1,28 @@
+"""How commands end."""
+
+from enum import IntEnum
+
+__all__ = ["CommandError", "ExitCode"]
+
+
+class ExitCode(IntEnum):
+    """For scripts; the same in every command."""
+
+    OK = 0
+    REFUSED = 1
+    USAGE = 2
+    NOT_RUNNING = 3
+    TAKEN = 4
+    STORAGE = 5
+
+
+class CommandError(Exception):
+    """Ends the command with a message on standard error and an exit code, without a traceback."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, message: str, exit_code: ExitCode | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if exit_code is not None:
+            self.exit_code = exit_code
