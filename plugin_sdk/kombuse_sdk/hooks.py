@@ -14,8 +14,10 @@ import pluggy
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
+    from kombuse_sdk.agents import AgentBackend
     from kombuse_sdk.events import StoredEvent
     from kombuse_sdk.mcp import Tool, ToolCall, ToolDecision
+    from kombuse_sdk.sockets import SocketMessage
     from kombuse_sdk.storage import ReadTx, WriteTx
     from kombuse_sdk.types import (
         Column,
@@ -67,6 +69,16 @@ def kombuse_mounts(kernel: "Kernel") -> Iterable["Mount"]:  # type: ignore[empty
 @hookspec
 def kombuse_mcp_tools(kernel: "Kernel") -> Iterable["Tool"]:  # type: ignore[empty-body]
     """Tools that agents call at /mcp."""
+
+
+@hookspec
+def kombuse_socket_messages(kernel: "Kernel") -> Iterable["SocketMessage"]:  # type: ignore[empty-body]
+    """Messages of clients at /ws that the plugin serves."""
+
+
+@hookspec
+def kombuse_agent_backends(kernel: "Kernel") -> Iterable["AgentBackend"]:  # type: ignore[empty-body]
+    """Kinds of agents that the plugin can run."""
 
 
 @hookspec

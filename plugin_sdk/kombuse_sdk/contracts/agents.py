@@ -1,18 +1,49 @@
-"""Agents, for plugins that show who wrote something."""
+"""Agents: who they are and what they may do."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from kombuse_sdk.storage import ReadTx
+from kombuse_sdk.storage import ReadTx, WriteTx
 
-__all__ = ["Agents"]
+__all__ = ["Agent", "Agents", "Preset"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """What an agent's type approves without asking, with the overrides of its config applied."""
+
+    type: str
+    auto_approved_tools: tuple[str, ...]
+    auto_approved_bash_commands: tuple[str, ...]
+    permission_mode: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    id: str
+    name: str
+    slug: str | None
+    system_prompt: str
+    config: Mapping[str, Any]
+    permissions: tuple[Mapping[str, Any], ...]
+    is_enabled: bool
+    project_id: str | None
+    plugin_id: str | None
+    preset: Preset
 
 
 class Agents(Protocol):
-    def types(self, tx: ReadTx, agent_ids: Sequence[str]) -> dict[str, str | None]:
-        """The `type` of the configuration of each of these agents that exists."""
+    def get(self, tx: ReadTx, agent_id: str) -> Agent | None: ...
+
+    def find_by_slug(self, tx: ReadTx, slug: str, project_id: str | None) -> str | None:
+        """The id of the agent of this slug: of the project first, then a global one."""
         ...
 
-    def of_types(self, tx: ReadTx, types: Sequence[str]) -> list[str]:
-        """The ids of the agents whose configuration has one of these types."""
+    def approve_always(self, tx: WriteTx, agent_id: str, kind: str, value: str) -> None:
+        """Add to the agent's own approved `tool`s or `bash` prefixes, atomically."""
+        ...
+
+    def listing(self, tx: ReadTx, project_id: str | None) -> list[dict[str, Any]]:
+        """{id, name, description, slug} of the enabled agents of a project and global ones."""
         ...

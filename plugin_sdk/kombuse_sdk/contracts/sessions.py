@@ -1,0 +1,43 @@
+"""Sessions: live agents and their records."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kombuse_sdk.storage import ReadTx
+
+__all__ = ["SessionRef", "Sessions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRef:
+    """Whose session it is, and what it works on."""
+
+    id: str
+    agent_id: str | None = None
+    agent_name: str | None = None
+    project_id: str | None = None
+    ticket_id: int | None = None
+    ticket_number: int | None = None
+
+
+class Sessions(Protocol):
+    """`session_id` is the public id (`chat-...`, `trigger-...`) everywhere."""
+
+    def ref(self, tx: ReadTx, session_id: str) -> SessionRef | None: ...
+
+    def is_running(self, tx: ReadTx, session_id: str) -> bool:
+        """Whether this session is in a turn right now."""
+        ...
+
+    def record(self, session_id: str, event_type: str, payload: Mapping[str, Any]) -> None:
+        """Append to the session's events and stream it. From any thread; never blocks."""
+        ...
+
+    def wake(self) -> None:
+        """There may be a new invocation to run. From any thread, after the commit."""
+        ...
+
+    def stop_backend(self, backend_type: str) -> int:
+        """Stop every live run of a backend; how many there were. From any thread."""
+        ...

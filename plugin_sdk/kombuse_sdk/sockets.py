@@ -1,0 +1,33 @@
+"""Messages of clients at /ws, for plugins that serve them."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+__all__ = ["Client", "SocketMessage"]
+
+
+class Client(Protocol):
+    """One connected client."""
+
+    @property
+    def id(self) -> str: ...
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Queue a message for this client alone. From any thread; never blocks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketMessage:
+    """A message type that the plugin serves.
+
+    `handle` runs on the server's event loop. SDK errors that it raises are answered to the sender as
+    `{"type": "error", "message": ...}`.
+    """
+
+    type: str
+    model: type[BaseModel]
+    handle: Callable[[Client, Any], Awaitable[None]]
