@@ -24,10 +24,10 @@ class Client(Protocol):
 class SocketMessage:
     """A message type that the plugin serves.
 
-    `handle` runs on the server's event loop. SDK errors that it raises are answered to the sender as
-    `{"type": "error", "message": ...}`.
+    `name` is its `type` on the wire. `handle` runs on the server's event loop; SDK errors that it
+    raises are answered to the sender as `{"type": "error", "message": ...}`.
     """
 
-    type: str
+    name: str
     model: type[BaseModel]
     handle: Callable[[Client, Any], Awaitable[None]]
