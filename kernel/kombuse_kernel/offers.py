@@ -7,6 +7,7 @@ from typing import Any
 from kombuse_kernel.plugins import LoadedPlugin, PluginHost
 from kombuse_sdk.hooks import KINDS
 from kombuse_sdk.mcp import Tool
+from kombuse_sdk.sockets import SocketMessage
 from kombuse_sdk.types import (
     Column,
     Command,
@@ -28,6 +29,8 @@ _VALUES: dict[str, tuple[type, str]] = {
     "kombuse_services": (Service, "protocol"),
     "kombuse_mounts": (Mount, "path"),
     "kombuse_mcp_tools": (Tool, "name"),
+    "kombuse_socket_messages": (SocketMessage, "name"),
+    "kombuse_agent_backends": (object, "name"),
     "kombuse_event_types": (EventType, "name"),
     "kombuse_subscribers": (Subscriber, "name"),
     "kombuse_jobs": (Job, "name"),
