@@ -13,6 +13,7 @@ import uvicorn
 from kombuse_kernel.app import build_app
 from kombuse_kernel.home import announced_port
 from kombuse_kernel.kernel import RunningKernel
+from kombuse_kernel.websocket import SETTINGS as WEBSOCKET_SETTINGS
 
 __all__ = ["PortTaken", "StartFailed", "listen", "run"]
 
@@ -55,6 +56,7 @@ def run(kernel: RunningKernel, listener: socket.socket, on_ready: Callable[[], N
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        **WEBSOCKET_SETTINGS,
     )
     with ExitStack() as stack:
 

@@ -107,7 +107,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How to start. `ask` is awaited for every tool use that the backend has to have approved."""
+    """How to start. `ask` is awaited for every tool use that the backend has to have approved.
+
+    `spent_usd` is what the session has cost before this run, for backends that count on.
+    """
 
     session_id: str
     cwd: Path
@@ -119,6 +122,7 @@ class RunOptions:
     permission_mode: str | None = None
     thinking_tokens: int | None = None
     mcp_url: str | None = None
+    spent_usd: float = 0.0
     config: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -136,7 +140,8 @@ class AgentRun(Protocol):
     def turn(self, message: str, images: Sequence[Image]) -> AsyncIterator[AgentEvent | TurnEnd]:
         """Send a user message and tell what follows, up to and including one `TurnEnd`.
 
-        Raises BackendFailed when the backend ends or breaks in mid-turn.
+        Raises BackendFailed when the backend ends or breaks in mid-turn, and ResumeFailed in the
+        first turn when only then the backend tells that it does not know the session.
         """
         ...
 

@@ -6,6 +6,7 @@ digits (`QueryInt`) or `true`/`1`/`false`/`0` (`QueryBool`). All integers stay w
 JSON readers agree on.
 """
 
+import json
 import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ __all__ = [
     "Int",
     "IsoDate",
     "IsoDateTime",
+    "JsonObject",
     "Limit",
     "LooseInt",
     "NonEmpty",
@@ -168,6 +170,15 @@ def _id(value: str) -> str:
     return value
 
 
+def _json_object(value: dict[str, Any]) -> dict[str, Any]:
+    """Numbers that JSON can hold but no reader can (1e400) are refused."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise issue_error("custom", "Expected numbers within range") from None
+    return value
+
+
 def slugify(name: str) -> str:
     """Lower case, every run of other characters than a-z and 0-9 a hyphen; may be empty."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
@@ -186,6 +197,7 @@ Slug = Annotated[str, Field(strict=True, max_length=100), AfterValidator(_slug)]
 IsoDate = Annotated[str, Field(strict=True), AfterValidator(_iso_date)]
 IsoDateTime = Annotated[str, Field(strict=True), AfterValidator(_iso_datetime)]
 ExternalUrl = Annotated[str, Field(strict=True), AfterValidator(_external_url)]
+JsonObject = Annotated[dict[str, Any], AfterValidator(_json_object)]
 Int = Annotated[int, BeforeValidator(_integer)]
 LooseInt = Annotated[int, BeforeValidator(_loose_integer)]
 QueryInt = Annotated[int, BeforeValidator(_digits)]

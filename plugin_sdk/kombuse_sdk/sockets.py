@@ -25,9 +25,12 @@ class SocketMessage:
     """A message type that the plugin serves.
 
     `name` is its `type` on the wire. `handle` runs on the server's event loop; SDK errors that it
-    raises are answered to the sender as `{"type": "error", "message": ...}`.
+    raises are answered to the sender as `{"type": "error", "message": ...}`. The messages of one
+    client are handled one after the other. `model` is given the whole message; one of more than
+    `max_size` bytes is refused (no message can have more than 16 MiB).
     """
 
     name: str
     model: type[BaseModel]
     handle: Callable[[Client, Any], Awaitable[None]]
+    max_size: int = 1024 * 1024

@@ -188,6 +188,10 @@ class Config(Protocol):
     def uploads(self) -> "Path": ...
     @property
     def port(self) -> int: ...
+    @property
+    def values(self) -> "dict[str, Any]":
+        """What `config.json` holds, unchecked."""
+        ...
 
 
 class Kernel(Protocol):

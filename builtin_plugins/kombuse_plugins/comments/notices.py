@@ -7,7 +7,7 @@ from typing import Any
 from kombuse_plugins.comments import mentions, queries
 from kombuse_plugins.comments.models import MentionRow
 from kombuse_sdk import EventType
-from kombuse_sdk.contracts import Profiles, TicketRef, Tickets
+from kombuse_sdk.contracts import Agents, Profiles, TicketRef, Tickets
 from kombuse_sdk.events import ActorType, Event
 from kombuse_sdk.storage import ReadTx, WriteTx
 
@@ -89,9 +89,14 @@ def emit(
 
 
 def announce_mentions(tx: WriteTx, source: Source) -> None:
-    """Store the mentions of a new comment, with an event for each."""
+    """Store the mentions of a new comment, with an event for each.
+
+    Profiles are not told by an agent that may not start others.
+    """
     profiles, tickets = _store(tx, source)
-    for profile in profiles:
+    agents = tx.services.find(Agents)
+    is_silent = agents is not None and not agents.may_invoke_agents(tx, source.author_id)
+    for profile in () if is_silent else profiles:
         whom = {"mentioned_profile_id": profile.id}
         _emit_mention(tx, source, "profile", whom, profile.text)
     for ticket in tickets:

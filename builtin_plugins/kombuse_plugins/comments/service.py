@@ -58,6 +58,7 @@ def add(
     kombuse_session_id: str | None = None,
     external_source: str | None = None,
     external_id: str | None = None,
+    parse_mentions: bool = True,
 ) -> int:
     author_type = tx.services.get(Profiles).require(tx, author_id, "author_id")
     if parent_id is not None:
@@ -83,20 +84,24 @@ def add(
         kombuse_session_id=kombuse_session_id,
     )
     _note_activity(tx, source)
-    notices.announce_mentions(tx, source)
+    if parse_mentions:
+        notices.announce_mentions(tx, source)
     payload = {"comment_id": comment_id, "ticket_id": ticket.id} | _author(source)
     notices.emit(tx, "comment.added", source, payload, comment_id=comment_id)
     return comment_id
 
 
-def edit(tx: WriteTx, comment_id: int, body: str | None) -> JsonText:
+def edit(
+    tx: WriteTx, comment_id: int, body: str | None, *, parse_mentions: bool = True
+) -> JsonText:
     """The same text changes nothing. Profiles that the new text mentions are not told."""
     row = _require_row(tx, comment_id)
     if body is not None and body != row["body"]:
         source = _source(tx, row, body)
         tx.update(CommentRow, comment_id, body=body, is_edited=True, updated_at=tx.now)
         _note_activity(tx, source)
-        notices.renew_mentions(tx, source)
+        if parse_mentions:
+            notices.renew_mentions(tx, source)
         payload = {"comment_id": comment_id} | _author(source)
         notices.emit(tx, "comment.edited", source, payload, comment_id=comment_id)
     return get(tx, comment_id)

@@ -15,6 +15,7 @@ __all__ = [
     "LABELS_OF_TICKET",
     "attached",
     "count_in_project",
+    "enabled_among",
     "is_attached",
     "of_ticket",
     "one",
@@ -99,6 +100,14 @@ def count_in_project(tx: ReadTx, project_id: str, label_ids: Sequence[int]) -> i
     """
     found: int = tx.value(sql, (project_id, json.dumps(label_ids)))
     return found
+
+
+def enabled_among(tx: ReadTx, project_id: str, label_ids: Sequence[int]) -> list[int]:
+    sql = """
+        SELECT id FROM labels
+        WHERE project_id = ? AND is_enabled AND id IN (SELECT value FROM json_each(?)) ORDER BY id
+    """
+    return tx.values(sql, (project_id, json.dumps(label_ids)))
 
 
 def is_attached(tx: ReadTx, ticket_id: int, label_id: int) -> bool:

@@ -17,8 +17,10 @@ __all__ = [
     "attach_initial",
     "create",
     "delete",
+    "enabled_among",
     "get",
     "of_ticket",
+    "project_id",
     "remove",
     "update",
 ]
@@ -85,6 +87,15 @@ def remove(tx: WriteTx, ticket: TicketRef, label_id: int, removed_by_id: str | N
     tx.execute(sql, (ticket.id, label_id))
     tx.emit(_event("label.removed", ticket, label, removed_by_id, actor_type))
     return True
+
+
+def project_id(tx: ReadTx, label_id: int) -> str | None:
+    label = queries.row(tx, label_id)
+    return None if label is None else label["project_id"]
+
+
+def enabled_among(tx: ReadTx, project_id: str, label_ids: Sequence[int]) -> list[int]:
+    return queries.enabled_among(tx, project_id, label_ids)
 
 
 def of_ticket(tx: ReadTx, ticket_id: int) -> list[Row]:

@@ -24,6 +24,7 @@ __all__ = [
     "name",
     "require",
     "rows",
+    "save_agent",
     "seed",
     "update",
 ]
@@ -67,6 +68,25 @@ def deactivate(tx: WriteTx, profile_id: str) -> None:
     tx.update(ProfileRow, profile_id, is_active=False, updated_at=tx.now)
 
 
+def save_agent(
+    tx: WriteTx,
+    profile_id: str,
+    *,
+    name: str,
+    description: str | None,
+    plugin_id: str | None = None,
+) -> None:
+    known = queries.type_of(tx, profile_id)
+    if known not in (None, "agent") or profile_id == ANONYMOUS_AGENT:
+        raise Conflict(f"Profile {profile_id} is not of type 'agent'")
+    values = {"name": name, "description": description, "plugin_id": plugin_id}
+    if known is None:
+        times = {"created_at": tx.now, "updated_at": tx.now}
+        tx.insert(ProfileRow, id=profile_id, type="agent", **values, **times)
+    else:
+        tx.update(ProfileRow, profile_id, **values, is_active=True, updated_at=tx.now)
+
+
 def seed(tx: WriteTx) -> None:
     """The built-in profiles, each only when it is missing."""
     builtin = {
@@ -101,7 +121,7 @@ def name(tx: ReadTx, profile_id: str) -> str | None:
 
 def rows(tx: ReadTx, profile_ids: Sequence[str]) -> dict[str, Row]:
     sql = """
-        SELECT id, type, name, description FROM profiles
+        SELECT id, type, name, slug, description, avatar_url, is_active FROM profiles
         WHERE id IN (SELECT value FROM json_each(?))
     """
     return {row["id"]: row for row in tx.all(sql, (json.dumps(profile_ids),))}

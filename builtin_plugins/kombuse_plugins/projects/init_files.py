@@ -1,13 +1,10 @@
 """The files that a project's folder gets: MCP configuration, AGENTS.md, .kombuse/, .gitignore."""
 
-import json
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-from kombuse_plugins.projects import disk
 from kombuse_plugins.projects.schemas import InitOptions
+from kombuse_sdk import config_files, json_files
 
 __all__ = ["run"]
 
@@ -39,7 +36,7 @@ def _outcome(name: str, step: Step) -> dict[str, str]:
     try:
         skipped = step()
     except (OSError, ValueError, RecursionError) as error:
-        return {"file": name, "action": "error", "reason": disk.reason(error)}
+        return {"file": name, "action": "error", "reason": config_files.reason(error)}
     if skipped is not None:
         return {"file": name, "action": "skipped", "reason": skipped}
     return {"file": name, "action": "created"}
@@ -54,42 +51,28 @@ def _mcp_json(folder: Path, name: str, url: str) -> str | None:
         skipped = _EXISTS if new is None else None
         return new
 
-    disk.edit(folder / name, change, inside=folder)
+    config_files.edit(folder / name, change, inside=folder)
     return skipped
 
 
 def _with_server(data: bytes | None, url: str) -> bytes | None:
-    """The configuration with our server in it, in its own indentation; None if it has one."""
-    text = "{}" if data is None else data.removeprefix(_BOM).decode()
-    try:
-        config = json.loads(text, object_pairs_hook=_unique)
-    except ValueError as error:
-        raise ValueError(f"not valid JSON, left as it is: {error}") from None
-    servers = config.setdefault("mcpServers", {}) if isinstance(config, dict) else None
+    """The configuration with our server in it; None if it has one."""
+    config = json_files.parse(data)
+    servers = config.setdefault("mcpServers", {})
     if not isinstance(servers, dict):
         raise ValueError("left as it is: mcpServers is not an object")
     if "kombuse" in servers:
         return None
     servers["kombuse"] = {"type": "http", "url": url}
-    indent = re.search(r"^[ \t]+(?=\")", text, re.MULTILINE)
-    written = json.dumps(config, indent=indent[0] if indent else 2, ensure_ascii=False) + "\n"
-    return (written.replace("\n", "\r\n") if "\r\n" in text else written).encode()
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A key that is there twice would lose a value when it is written."""
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a key is there twice")
-    return made
+    return json_files.render(config, data)
 
 
 def _agents_md(folder: Path) -> str | None:
-    return None if disk.create_empty(folder / "AGENTS.md") else _EXISTS
+    return None if config_files.create_empty(folder / "AGENTS.md") else _EXISTS
 
 
 def _kombuse_dir(folder: Path) -> str | None:
-    return None if disk.make_folder(folder / ".kombuse" / "plugins", folder) else _EXISTS
+    return None if config_files.make_folder(folder / ".kombuse" / "plugins", folder) else _EXISTS
 
 
 def _gitignore(folder: Path) -> str | None:
@@ -106,5 +89,5 @@ def _gitignore(folder: Path) -> str | None:
             data += line_end
         return (data or b"") + _IGNORED + line_end
 
-    disk.edit(folder / ".gitignore", change, inside=folder)
+    config_files.edit(folder / ".gitignore", change, inside=folder)
     return skipped

@@ -9,8 +9,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from kombuse_plugins.projects import codex, disk, init_files, service
+from kombuse_plugins.projects import codex, init_files, service
 from kombuse_plugins.projects.schemas import InitOptions, ProjectCreate, ProjectUpdate
+from kombuse_sdk import config_files
 from kombuse_sdk.errors import BadRequest, Invalid, issue
 from kombuse_sdk.sql import JsonText
 from kombuse_sdk.types import Kernel
@@ -73,7 +74,7 @@ def _configure_codex(folder: Path, url: str) -> str | None:
         codex.configure(folder, url)
     except Exception as error:
         log.warning("Codex is not configured for %s: %s", folder, error)
-        return f"Codex configuration failed: {disk.reason(error)}"
+        return f"Codex configuration failed: {config_files.reason(error)}"
     return None
 
 

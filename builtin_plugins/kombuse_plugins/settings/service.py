@@ -3,6 +3,8 @@
 Keys and values are free: what a value means is up to the plugin that reads it.
 """
 
+from collections.abc import Mapping
+
 from kombuse_plugins.settings import queries
 from kombuse_plugins.settings.models import ProfileSettingRow
 from kombuse_plugins.settings.schemas import SettingPut
@@ -11,7 +13,7 @@ from kombuse_sdk.errors import NotFound
 from kombuse_sdk.sql import JsonText
 from kombuse_sdk.storage import ReadTx, WriteTx
 
-__all__ = ["delete", "get", "put", "value"]
+__all__ = ["delete", "get", "put", "starting_with", "value"]
 
 
 def get(tx: ReadTx, profile_id: str, key: str) -> JsonText:
@@ -40,3 +42,7 @@ def delete(tx: WriteTx, profile_id: str, key: str) -> None:
 
 def value(tx: ReadTx, key: str, profile_id: str = LOCAL_USER) -> str | None:
     return queries.value(tx, profile_id, key)
+
+
+def starting_with(tx: ReadTx, prefix: str, profile_id: str = LOCAL_USER) -> Mapping[str, str]:
+    return queries.starting_with(tx, profile_id, prefix)

@@ -80,12 +80,16 @@ class Ticket(Output):
 
 
 class TicketWithRelations(Ticket):
-    """A ticket with what plugins join to it; the match fields only after a search."""
+    """A ticket with what plugins join to it; the match fields only after a search.
+
+    `loop_protection_tripped` is told of one protected ticket, not in lists.
+    """
 
     joined_kind: ClassVar[str] = "ticket"
 
     match_context: str | None = None
     match_source: Literal["title", "body", "comment"] | None = None
+    loop_protection_tripped: bool = ABSENT
 
 
 class TicketCounts(Output):

@@ -6,11 +6,12 @@ from typing import Any
 from kombuse_plugins.tickets import queries, views
 from kombuse_plugins.tickets.models import TicketRow
 from kombuse_plugins.tickets.schemas import TicketCreate, TicketUpdate
+from kombuse_sdk.contracts.invocations import Invocations
 from kombuse_sdk.contracts.labels import Labels
 from kombuse_sdk.contracts.milestones import Milestones
 from kombuse_sdk.contracts.profiles import Profiles
 from kombuse_sdk.contracts.projects import Projects
-from kombuse_sdk.contracts.tickets import TicketRef
+from kombuse_sdk.contracts.tickets import TicketRef, TicketSwitches
 from kombuse_sdk.errors import BadRequest, Conflict, NotFound
 from kombuse_sdk.events import Event
 from kombuse_sdk.sql import JsonText
@@ -26,6 +27,7 @@ __all__ = [
     "mark_viewed",
     "number_sql",
     "require",
+    "switches",
     "touch",
     "update",
     "view",
@@ -33,6 +35,7 @@ __all__ = [
 
 find = queries.ref
 mark_viewed = views.mark
+_SEEN_BY_TRIGGERS = ("status", "priority", "assignee_id", "milestone_id")
 _TAKEN = "SELECT id FROM tickets WHERE external_source = ? AND external_id = ?"
 
 
@@ -40,7 +43,7 @@ def get(tx: ReadTx, project_id: str, number: int) -> JsonText:
     found = queries.by_number(tx, project_id, number)
     if found is None:
         raise NotFound("Ticket not found")
-    return found
+    return _with_loop_protection(tx, found, require(tx, project_id, number).id)
 
 
 def counts(tx: ReadTx, project: str) -> JsonText:
@@ -109,7 +112,7 @@ def update(
             actor_id=actor_id,
             actor_type=actor_type,
             kombuse_session_id=session_id,
-            payload={"changes": list(changes)},
+            payload=_changed(row, changes),
         )
     )
     return ticket
@@ -140,12 +143,45 @@ def by_id(tx: ReadTx, ticket_id: int) -> TicketRef | None:
     return TicketRef(id=ticket_id, project_id=row["project_id"], number=row["ticket_number"])
 
 
+def switches(tx: ReadTx, ticket_id: int) -> TicketSwitches | None:
+    sql = "SELECT triggers_enabled, loop_protection_enabled FROM tickets WHERE id = ?"
+    row = tx.one(sql, (ticket_id,))
+    if row is None:
+        return None
+    return TicketSwitches(
+        triggers_enabled=bool(row["triggers_enabled"]),
+        loop_protection_enabled=bool(row["loop_protection_enabled"]),
+    )
+
+
 def number_sql(ticket_id: str) -> str:
     return f"(SELECT ticket_number FROM tickets WHERE id = {ticket_id})"
 
 
 def touch(tx: WriteTx, ticket_id: int) -> None:
     tx.update(TicketRow, ticket_id, last_activity_at=tx.now)
+
+
+def _with_loop_protection(tx: ReadTx, ticket: JsonText, ticket_id: int) -> JsonText:
+    """Whether agents are held up, on a ticket that is protected from their loops."""
+    invocations = tx.services.find(Invocations)
+    protection = switches(tx, ticket_id)
+    if invocations is None or protection is None or not protection.loop_protection_enabled:
+        return ticket
+    is_tripped = invocations.is_tripped(tx, ticket_id)
+    value = b"true" if is_tripped else b"false"
+    text = ticket.data[:-1] + b',"loop_protection_tripped":' + value + b"}"
+    return JsonText(text, is_volatile=is_tripped)
+
+
+def _changed(row: Row, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What conditions of triggers can ask for: names of fields, values now, values before."""
+    payload: dict[str, Any] = {"changes": list(changes)}
+    for name in _SEEN_BY_TRIGGERS:
+        payload[name] = changes.get(name, row[name])
+        if name in changes:
+            payload[f"previous_{name}"] = row[name]
+    return payload
 
 
 def _require_row(tx: ReadTx, project_id: str, number: int) -> Row:

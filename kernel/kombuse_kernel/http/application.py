@@ -19,7 +19,7 @@ from kombuse_kernel.http.in_process import fetch
 from kombuse_kernel.http.mounting import ApiRoutes
 from kombuse_kernel.http.routing import Match, RouteTree
 from kombuse_kernel.kernel import RunningKernel
-from kombuse_sdk.errors import BadRequest, NotFound
+from kombuse_sdk.errors import BadRequest, KombuseError, NotFound
 from kombuse_sdk.types import Fetched, Mount
 
 __all__ = ["Application", "build_app"]
@@ -68,8 +68,10 @@ class Application:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        caller = self.guard.check(scope.get("method", "GET"), scope["headers"])
-        if scope["type"] == "websocket":
+        is_socket = scope["type"] == "websocket"
+        method = "GET" if is_socket else scope["method"]
+        caller = self.guard.check(method, scope["headers"], is_socket=is_socket)
+        if is_socket:
             await self._websocket(scope, receive, send, caller)
             return
         if isinstance(caller, Answer):
@@ -146,7 +148,7 @@ class Application:
         except UnicodeDecodeError:
             raise BadRequest("The path is not UTF-8") from None
         if match is None:
-            raise NotFound(f"Route {scope['method']}:{scope['path']} not found")
+            raise NotFound(f"Route {scope.get('method', 'GET')}:{scope['path']} not found")
         return match
 
     def _target(self, match: Match[Target], method: str) -> Target:
@@ -164,14 +166,25 @@ class Application:
 
     async def _websocket(self, scope: Any, receive: Any, send: Any, caller: Any) -> None:
         """Refused before the handshake unless the guard is content and a plugin serves the path."""
-        match = None if isinstance(caller, Answer) else self._tree.find(scope["path"])
-        target = match.targets.get("*") if match else None
+        target = caller if isinstance(caller, Answer) else self._socket_target(scope)
         if isinstance(target, Mount):
             scope["kombuse"] = self.kernel
             await target.app(scope, receive, send)
             return
         await receive()
-        await send({"type": "websocket.close", "code": 1008})
+        if "websocket.http.response" in scope.get("extensions", ()):
+            await target.send(_refusing_socket(send))
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    def _socket_target(self, scope: Any) -> Mount | Answer:
+        try:
+            target = self._find(scope).targets.get("*")
+        except KombuseError as error:
+            return error_answer(error)
+        if isinstance(target, Mount):
+            return target
+        return error_answer(NotFound(f"No WebSocket at {scope['path']}"))
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
         async with AsyncExitStack() as stack:
@@ -218,6 +231,13 @@ def _with_nosniff(send: Any) -> Callable[[Any], Awaitable[None]]:
                 headers.append(NOSNIFF)
             message = {**message, "headers": headers}
         await send(message)
+
+    return sending
+
+
+def _refusing_socket(send: Any) -> Callable[[Any], Awaitable[None]]:
+    async def sending(message: Any) -> None:
+        await send({**message, "type": f"websocket.{message['type']}"})
 
     return sending
 

@@ -8,6 +8,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from urllib.parse import parse_qsl
@@ -15,6 +16,7 @@ from urllib.parse import parse_qsl
 from fastapi import Request, params
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import from_json
 
 from kombuse_sdk import http as sdk_http
@@ -154,13 +156,19 @@ def bind_query(model: type[BaseModel], query_string: bytes) -> BaseModel:
     except ValueError:
         raise BadRequest("The query string is not UTF-8") from None
     for name, text in pairs:
-        info = model.model_fields.get(name)
+        info = _parameters(model).get(name)
         if info is None or (text == "" and not keeps_empty(info.annotation)):
             continue
         if name in given:
             raise Invalid(issue("invalid_type", [name], "Expected one value", expected="string"))
         given[name] = text
     return model.model_validate(given)
+
+
+@cache
+def _parameters(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Fields by the name that they have in a query string."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
 def keeps_empty(annotation: Any) -> bool:

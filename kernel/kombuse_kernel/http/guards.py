@@ -16,6 +16,7 @@ __all__ = ["Caller", "Guard"]
 
 _HOST = re.compile(rb"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
 _LOOPBACK_ORIGIN = re.compile(r"http://(?:localhost|127\.0\.0\.1)(?::\d{1,5})?", re.IGNORECASE)
+_SOCKET_ORIGIN = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d{1,5}", re.IGNORECASE)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_HEADERS = 16 * 1024
 
@@ -39,12 +40,16 @@ class Guard:
     def __init__(self, allowed_origins: Sequence[str] | None) -> None:
         self._allowed = None if allowed_origins is None else frozenset(allowed_origins)
 
-    def allows_origin(self, origin: str) -> bool:
+    def allows_origin(self, origin: str, *, is_socket: bool = False) -> bool:
+        """For WebSockets the API wants the port to be named."""
         if self._allowed is not None:
             return origin in self._allowed
-        return origin == "app://." or _LOOPBACK_ORIGIN.fullmatch(origin) is not None
+        pattern = _SOCKET_ORIGIN if is_socket else _LOOPBACK_ORIGIN
+        return origin == "app://." or pattern.fullmatch(origin) is not None
 
-    def check(self, method: str, headers: Sequence[tuple[bytes, bytes]]) -> Caller | Answer:
+    def check(
+        self, method: str, headers: Sequence[tuple[bytes, bytes]], *, is_socket: bool = False
+    ) -> Caller | Answer:
         """The caller, or the refusal."""
         caller = Caller()
         hosts = 0
@@ -75,7 +80,7 @@ class Guard:
         if size > _MAX_HEADERS:
             return error_answer(HeadersTooLarge("Request headers are too large"))
         if caller.origin is not None:
-            if origins > 1 or not self.allows_origin(caller.origin):
+            if origins > 1 or not self.allows_origin(caller.origin, is_socket=is_socket):
                 return _refuse("Not allowed by CORS")
         elif cross_site and method not in _SAFE:
             return _refuse("Cross-site requests are refused")

@@ -7,9 +7,10 @@ Pass the transaction on; a provider never opens its own.
 from kombuse_sdk.contracts.agents import Agents
 from kombuse_sdk.contracts.attachments import Attachments
 from kombuse_sdk.contracts.comments import Comments
-from kombuse_sdk.contracts.invocations import Invocations
+from kombuse_sdk.contracts.invocations import Invocations, Triggers
 from kombuse_sdk.contracts.labels import Labels
 from kombuse_sdk.contracts.milestones import Milestones
+from kombuse_sdk.contracts.package_files import PackageFiles
 from kombuse_sdk.contracts.permissions import Permissions
 from kombuse_sdk.contracts.profiles import Profiles
 from kombuse_sdk.contracts.projects import Projects
@@ -26,6 +27,7 @@ __all__ = [
     "Labels",
     "Live",
     "Milestones",
+    "PackageFiles",
     "Permissions",
     "Profiles",
     "Projects",
@@ -33,4 +35,5 @@ __all__ = [
     "Settings",
     "TicketRef",
     "Tickets",
+    "Triggers",
 ]

@@ -1,6 +1,6 @@
 """Agents: who they are and what they may do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -36,12 +36,35 @@ class Agent:
 class Agents(Protocol):
     def get(self, tx: ReadTx, agent_id: str) -> Agent | None: ...
 
+    def types(self, tx: ReadTx, agent_ids: Sequence[str]) -> dict[str, str | None]:
+        """The `type` of the configuration of each of these agents that exists."""
+        ...
+
+    def of_types(self, tx: ReadTx, types: Sequence[str]) -> list[str]:
+        """The ids of the agents whose configuration has one of these types."""
+        ...
+
+    def may_invoke_agents(self, tx: ReadTx, profile_id: str) -> bool:
+        """False for an agent whose configuration forbids that its mentions start others."""
+        ...
+
+    def default_preset(self) -> Preset:
+        """What is approved without asking in a session that has no agent."""
+        ...
+
+    def allows_tool(self, agent: Agent, tool: str, project_id: str | None) -> bool:
+        """Whether a permission of the type `tool` covers a tool of a run in this project."""
+        ...
+
     def find_by_slug(self, tx: ReadTx, slug: str, project_id: str | None) -> str | None:
         """The id of the agent of this slug: of the project first, then a global one."""
         ...
 
     def approve_always(self, tx: WriteTx, agent_id: str, kind: str, value: str) -> None:
-        """Add to the agent's own approved `tool`s or `bash` prefixes, atomically."""
+        """Add to the agent's own approved `tool`s or `bash` prefixes, atomically.
+
+        NotFound when there is no such agent.
+        """
         ...
 
     def listing(self, tx: ReadTx, project_id: str | None) -> list[dict[str, Any]]:

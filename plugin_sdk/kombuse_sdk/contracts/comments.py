@@ -5,6 +5,7 @@ from typing import ClassVar, Protocol
 
 from kombuse_sdk.contracts.tickets import TicketRef
 from kombuse_sdk.schemas import Output
+from kombuse_sdk.sql import JsonText
 from kombuse_sdk.storage import ReadTx, Row, WriteTx
 
 __all__ = ["Comment", "Comments"]
@@ -30,6 +31,10 @@ class Comment(Output):
 
 
 class Comments(Protocol):
+    def get(self, tx: ReadTx, comment_id: int) -> JsonText:
+        """The comment as the API answers it, with all that plugins join to it; NotFound."""
+        ...
+
     def add(
         self,
         tx: WriteTx,
@@ -39,12 +44,22 @@ class Comments(Protocol):
         body: str,
         parent_id: int | None = None,
         kombuse_session_id: str | None = None,
+        parse_mentions: bool = True,
     ) -> int:
         """Write a comment with its mentions and events; its id.
+
+        Without `parse_mentions` what looks like a mention is mere text: for what no person and no
+        agent meant to say to anybody.
 
         Raises Unprocessable for an unknown author and for a parent that is no comment of the
         ticket.
         """
+        ...
+
+    def edit(
+        self, tx: WriteTx, comment_id: int, body: str | None, *, parse_mentions: bool = True
+    ) -> JsonText:
+        """Replace the text of a comment, the same text changes nothing; NotFound."""
         ...
 
     def ticket_id(self, tx: ReadTx, comment_id: int) -> int | None:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from kombuse_sdk.storage import ReadTx, WriteTx
 
-__all__ = ["Invocation", "Invocations"]
+__all__ = ["Invocation", "Invocations", "Triggers"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,27 +28,74 @@ class Invocations(Protocol):
     def claim_next(self, tx: WriteTx, capacity: int) -> Invocation | None:
         """The next pending invocation that may run now, set to `running`; None when there is none.
 
+        `capacity` is how many more runs there is room for: none is claimed when it is not above 0.
         Applies the guards (agent gone or disabled, loop protection, one active run per agent and
-        ticket, attempts, per-agent limit): invocations that may not run end as failed here.
+        ticket, attempts): invocations that may not run end as failed here. Those of an agent with
+        `max_concurrent` runs already stay pending. It is the caller who gives it a session, in the
+        same transaction.
         """
         ...
 
     def begin_chat(self, tx: WriteTx, agent_id: str, session_id: str, **context: Any) -> int:
-        """An invocation for a chat turn (or its continuation); its id."""
+        """An invocation for a chat turn (or its continuation), set to `running`; its id.
+
+        `context` may have project_id and ticket_id. One that runs in this session already is taken.
+        A finished one of the session is continued by a copy of it.
+        """
         ...
 
-    def attach_session(self, tx: WriteTx, invocation_id: int, kombuse_session_id: str) -> None: ...
+    def attach_session(
+        self,
+        tx: WriteTx,
+        invocation_id: int,
+        kombuse_session_id: str,
+        session_id: str | None = None,
+    ) -> None:
+        """The session in which a claimed invocation runs; emits its `agent.started`.
+
+        `session_id` is the row id of the session: whoever deletes that row clears the column
+        `agent_invocations.session_id`.
+        """
+        ...
 
     def complete(self, tx: WriteTx, kombuse_session_id: str) -> None:
         """End the running invocations of a session well, with `agent.completed` on its ticket."""
         ...
 
     def fail(self, tx: WriteTx, kombuse_session_id: str, error: str, *, retry: bool) -> None:
-        """End them as failed with `agent.failed`, or queue them again when a retry is due."""
+        """End them as failed with `agent.failed`, or queue them again when a retry is due.
+
+        With `retry` the agent's `retry_on_failure` counts: 5, 10, 20, ... seconds later, until its
+        attempts are used up.
+        """
+        ...
+
+    def abandon(self, tx: WriteTx, invocation_id: int, error: str, *, retry: bool) -> None:
+        """`fail` for a claimed invocation that has no session (yet)."""
+        ...
+
+    def requeue(self, tx: WriteTx, kombuse_session_id: str) -> int:
+        """Running invocations of a session that did nothing yet become pending, how many.
+
+        As if they had never been claimed: the attempt does not count, the session stays named.
+        """
         ...
 
     def newest_of_session(self, tx: ReadTx, kombuse_session_id: str) -> Invocation | None: ...
 
     def next_due(self, tx: ReadTx) -> str | None:
         """When the earliest pending invocation that is put off becomes due."""
+        ...
+
+    def is_tripped(self, tx: ReadTx, ticket_id: int) -> bool:
+        """Whether agents reached the limit of runs on a ticket that they may cause in an hour.
+
+        It ends by the mere passing of time.
+        """
+        ...
+
+
+class Triggers(Protocol):
+    def of_agent(self, tx: ReadTx, agent_id: str) -> list[dict[str, Any]]:
+        """The triggers of an agent as the API answers them, the highest priority first."""
         ...

@@ -52,6 +52,14 @@ class Labels(Protocol):
         """
         ...
 
+    def project_id(self, tx: ReadTx, label_id: int) -> str | None:
+        """The project of a label, enabled or not; None when there is no such label."""
+        ...
+
+    def enabled_among(self, tx: ReadTx, project_id: str, label_ids: Sequence[int]) -> list[int]:
+        """Those of the labels that belong to the project and are enabled, in order of id."""
+        ...
+
     def of_ticket(self, tx: ReadTx, ticket_id: int) -> list[Row]:
         """The labels of a ticket in name order: the fields of `Label`, `is_enabled` as 0 or 1."""
         ...

@@ -7,7 +7,8 @@ from pydantic import Field
 
 from kombuse_sdk.events import ActorType
 from kombuse_sdk.schemas import Output
-from kombuse_sdk.storage import ReadTx, Row
+from kombuse_sdk.sql import JsonText
+from kombuse_sdk.storage import ReadTx, Row, WriteTx
 
 __all__ = ["ANONYMOUS_AGENT", "LOCAL_USER", "Profile", "Profiles"]
 
@@ -34,6 +35,10 @@ class Profile(Output):
 
 
 class Profiles(Protocol):
+    def get(self, tx: ReadTx, profile_id: str) -> JsonText:
+        """The profile as the API answers it; NotFound."""
+        ...
+
     def require(self, tx: ReadTx, profile_id: str, field: str) -> ActorType:
         """The actor type of a profile (`user` or `agent`), active or not.
 
@@ -50,7 +55,8 @@ class Profiles(Protocol):
         ...
 
     def rows(self, tx: ReadTx, profile_ids: Sequence[str]) -> dict[str, Row]:
-        """By id: id, type, name and description of each of these profiles that exists."""
+        """By id, of each of these profiles that exists: id, type, name, slug, description,
+        avatar_url and is_active (0 or 1)."""
         ...
 
     def find_by_name(self, tx: ReadTx, name: str) -> str | None:
@@ -59,4 +65,23 @@ class Profiles(Protocol):
 
     def find_by_slug(self, tx: ReadTx, slug: str) -> str | None:
         """The id of the active profile with this slug; one that no package brought comes first."""
+        ...
+
+    def save_agent(
+        self,
+        tx: WriteTx,
+        profile_id: str,
+        *,
+        name: str,
+        description: str | None,
+        plugin_id: str | None = None,
+    ) -> None:
+        """Create the profile of an agent, or bring the one that is there up to date and active.
+
+        Raises Conflict when it belongs to a person.
+        """
+        ...
+
+    def deactivate(self, tx: WriteTx, profile_id: str) -> None:
+        """What the profile wrote stays, and so does its name on it. NotFound when there is none."""
         ...

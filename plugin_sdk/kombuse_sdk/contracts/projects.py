@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from kombuse_sdk.sql import JsonText
 from kombuse_sdk.storage import ReadTx, WriteTx
 
 __all__ = ["Projects"]
@@ -14,6 +15,14 @@ class Projects(Protocol):
 
     def require(self, tx: ReadTx, reference: str, field: str = "project_id") -> str:
         """`resolve`, or Unprocessable naming the body's field."""
+        ...
+
+    def get(self, tx: ReadTx, project_id: str) -> JsonText:
+        """The project as the API answers it; NotFound."""
+        ...
+
+    def local_path(self, tx: ReadTx, reference: str) -> str | None:
+        """The folder of a project, if it has one; NotFound."""
         ...
 
     def next_ticket_number(self, tx: WriteTx, project_id: str) -> int:

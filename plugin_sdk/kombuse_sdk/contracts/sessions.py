@@ -38,6 +38,25 @@ class Sessions(Protocol):
         """There may be a new invocation to run. From any thread, after the commit."""
         ...
 
+    def stop(self, session_id: str, reason: str = "user_stop") -> bool:
+        """Stop the live run of a session; False when there is none. From any thread."""
+        ...
+
+    def active(self, tx: ReadTx, project_id: str | None = None) -> list[dict[str, Any]]:
+        """`activeSessions` of the sync state: the sessions in a turn, newest update first."""
+        ...
+
+    def ticket_statuses(self, tx: ReadTx, project_id: str | None = None) -> list[dict[str, Any]]:
+        """`ticketAgentStatuses` of the sync state: {ticketNumber, projectId, status, sessionCount}.
+
+        Of the tickets that have a running, pending or failed session.
+        """
+        ...
+
     def stop_backend(self, backend_type: str) -> int:
         """Stop every live run of a backend; how many there were. From any thread."""
+        ...
+
+    def stop_agent(self, agent_id: str) -> int:
+        """Stop every live run of an agent; how many there were. From any thread."""
         ...

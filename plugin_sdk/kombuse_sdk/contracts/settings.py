@@ -1,5 +1,6 @@
 """Profile settings."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from kombuse_sdk.contracts.profiles import LOCAL_USER
@@ -11,4 +12,10 @@ __all__ = ["Settings"]
 class Settings(Protocol):
     def value(self, tx: ReadTx, key: str, profile_id: str = LOCAL_USER) -> str | None:
         """What is stored under a key; None when it is unset."""
+        ...
+
+    def starting_with(
+        self, tx: ReadTx, prefix: str, profile_id: str = LOCAL_USER
+    ) -> Mapping[str, str]:
+        """Every stored setting whose key starts with a prefix."""
         ...

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from kombuse_sdk.sql import JsonText
 from kombuse_sdk.storage import ReadTx, WriteTx
 
-__all__ = ["TicketRef", "Tickets"]
+__all__ = ["TicketRef", "TicketSwitches", "Tickets"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +18,19 @@ class TicketRef:
     number: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketSwitches:
+    """What a ticket says about agents: whether they start, and whether loops are stopped."""
+
+    triggers_enabled: bool
+    loop_protection_enabled: bool
+
+
 class Tickets(Protocol):
+    def get(self, tx: ReadTx, project_id: str, number: int) -> JsonText:
+        """The ticket as the API answers it, with all that plugins join to it; NotFound."""
+        ...
+
     def require(self, tx: ReadTx, project_id: str, number: int) -> TicketRef:
         """The ticket with this number of a project; NotFound `Ticket not found`."""
         ...
@@ -25,6 +38,8 @@ class Tickets(Protocol):
     def find(self, tx: ReadTx, project_id: str, number: int) -> TicketRef | None: ...
 
     def by_id(self, tx: ReadTx, ticket_id: int) -> TicketRef | None: ...
+
+    def switches(self, tx: ReadTx, ticket_id: int) -> TicketSwitches | None: ...
 
     def number_sql(self, ticket_id: str) -> str:
         """SQL for the number of the ticket that the SQL `ticket_id` names; NULL if it is gone."""

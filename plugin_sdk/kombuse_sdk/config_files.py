@@ -4,6 +4,7 @@ What is made in a project's folder may be read by those who can read the folder,
 own umask shuts out everybody else; what is made elsewhere is private.
 """
 
+import hashlib
 import os
 import secrets
 import stat
@@ -11,16 +12,15 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["create_empty", "edit", "make_folder", "reason"]
+__all__ = ["Change", "Reversible", "create_empty", "edit", "make_folder", "reason"]
 
+Change = Callable[[bytes | None], bytes | None]
 # Two requests that edit one file must not lose each other's change.
 _editing = threading.Lock()
 
 
-def edit(
-    path: Path, change: Callable[[bytes | None], bytes | None], *, inside: Path | None = None
-) -> None:
-    """Replace what a file holds by what `change` makes of it; None leaves it alone.
+def edit(path: Path, change: Change, *, inside: Path | None = None) -> bool:
+    """Replace what a file holds by what `change` makes of it; None leaves it alone (False).
 
     `change` is given None when there is no file; missing folders are made for a new one. A link
     stays a link: the file behind it is replaced. Raises OSError, or ValueError when the file is not
@@ -33,7 +33,7 @@ def edit(
             raise ValueError(f"{path} is not a file")
         new = change(None if status is None else real.read_bytes())
         if new is None:
-            return
+            return False
         if status is None:
             _make(real.parent, inside)
             _replace(real, new, _openness(inside) & 0o666)
@@ -41,6 +41,49 @@ def edit(
             _replace(real, new, stat.S_IMODE(status.st_mode))
         else:
             raise PermissionError(f"{path} is read-only")
+        return True
+
+
+class Reversible:
+    """An edit of one file that can be taken back to the last byte.
+
+    What the file held before is kept in a folder of ours: as a backup for the person, and to tell
+    whether the file is still exactly what the edit made of it.
+    """
+
+    def __init__(self, path: Path, backups: Path) -> None:
+        name = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+        self.path = path
+        self.backup = backups / f"{name}-{path.name.lstrip('.')}"
+
+    def apply(self, change: Change, *, is_new: bool) -> bool:
+        """Whether `change` changed the file; `is_new` says that this begins the edit."""
+
+        def changed(data: bytes | None) -> bytes | None:
+            new = change(data)
+            if new is not None and is_new:
+                self._keep(data)
+            return new
+
+        return edit(self.path, changed)
+
+    def take_back(self, change: Change, otherwise: Change) -> bool:
+        """Restore what was before `change`; if the file was edited since, apply `otherwise`."""
+        before = self.backup.read_bytes() if self.backup.exists() else None
+        made = change(before)
+        if made is not None and before is None and _remove(self.path, made):
+            return True
+
+        def changed(data: bytes | None) -> bytes | None:
+            return before if made is not None and data == made else otherwise(data)
+
+        return edit(self.path, changed)
+
+    def _keep(self, data: bytes | None) -> None:
+        self.backup.unlink(missing_ok=True)
+        if data is not None:
+            self.backup.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _replace(self.backup, data, 0o600)
 
 
 def create_empty(path: Path) -> bool:
@@ -83,6 +126,15 @@ def _status(real: Path) -> os.stat_result | None:
         return real.stat()
     except FileNotFoundError:
         return None
+
+
+def _remove(path: Path, data: bytes) -> bool:
+    """Remove a plain file that holds exactly this."""
+    with _editing:
+        if path.is_symlink() or not path.is_file() or path.read_bytes() != data:
+            return False
+        path.unlink()
+        return True
 
 
 def _openness(folder: Path | None) -> int:

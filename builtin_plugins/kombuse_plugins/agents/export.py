@@ -1,0 +1,167 @@
+"""Agents as markdown files: YAML front matter, then the prompt."""
+
+import asyncio
+import errno
+import json
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kombuse_plugins.agents import queries
+from kombuse_plugins.agents.presets import DEFAULT_TYPE
+from kombuse_plugins.agents.schemas import Export
+from kombuse_sdk.contracts import Profiles, Triggers
+from kombuse_sdk.errors import BadRequest, Forbidden
+from kombuse_sdk.storage import Database, ReadTx, Row
+
+__all__ = ["Document", "collect", "dump", "run", "write"]
+
+_OWN_KEYS = ("type", "model", "backend_type", "enabled_for_chat")
+_OF_TRIGGER = ("slug", "event_type", "conditions", "project_id", "is_enabled", "priority")
+_SELF = "$SELF"
+# Numbers of YAML 1.2 that YAML 1.1, which PyYAML writes, takes for text.
+_NUMBER = re.compile(r"0o[0-7]+|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    name: str
+    text: str
+
+
+async def run(db: Database, body: Export) -> dict[str, Any]:
+    directory = _absolute(body.directory)
+    documents = await db.read_async(lambda tx: collect(tx, body.agent_ids))
+    await asyncio.to_thread(write, directory, documents)
+    files = sorted(document.name for document in documents)
+    return {"directory": body.directory, "count": len(files), "files": files}
+
+
+def collect(tx: ReadTx, agent_ids: list[str]) -> list[Document]:
+    """Unknown agents are passed over. Of two with one slug the later is named by its id too."""
+    rows = queries.exported(tx, agent_ids)
+    profiles = tx.services.get(Profiles).rows(tx, [row["id"] for row in rows])
+    triggers = tx.services.find(Triggers)
+    documents: dict[str, Document] = {}
+    for row in rows:
+        base = row["slug"] or row["id"]
+        name = f"{base}.md" if f"{base}.md" not in documents else f"{base}-{row['id']}.md"
+        starts = triggers.of_agent(tx, row["id"]) if triggers else []
+        matter = _front_matter(row, profiles[row["id"]], starts)
+        text = f"---\n{dump(matter)}---\n\n{row['system_prompt']}\n"
+        documents[name] = Document(name, text)
+    return list(documents.values())
+
+
+def write(directory: Path, documents: Iterable[Document]) -> None:
+    """Each file at once, in place of the one that is there. Forbidden or BadRequest if it fails."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for document in documents:
+            _replace(directory / document.name, document.text)
+    except OSError as error:
+        message = f"Cannot write to directory: {error.strerror or error}"
+        is_denied = isinstance(error, PermissionError) or error.errno == errno.EROFS
+        raise (Forbidden if is_denied else BadRequest)(message) from error
+
+
+def dump(value: Mapping[str, Any]) -> str:
+    """Block style YAML: lists indented, lines never folded, quotes only where they are needed."""
+    text: str = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        default_flow_style=False,
+        sort_keys=False,
+        allow_unicode=True,
+        width=float("inf"),
+        indent=2,
+    )
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def choose_scalar_style(self) -> str:
+        style: str = super().choose_scalar_style()
+        return '"' if style == "'" else style
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in value else '"' if _NUMBER.fullmatch(value) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def _front_matter(row: Row, profile: Row, triggers: list[dict[str, Any]]) -> dict[str, Any]:
+    config = json.loads(row["config"])
+    rest = {key: value for key, value in config.items() if key not in _OWN_KEYS}
+    matter = {
+        "name": profile["name"],
+        "slug": row["slug"],
+        "description": profile["description"],
+        "avatar": profile["avatar_url"],
+        "type": config.get("type", DEFAULT_TYPE),
+        "model": config.get("model"),
+        "backend_type": config.get("backend_type"),
+        "is_enabled": bool(row["is_enabled"]),
+        "enabled_for_chat": config.get("enabled_for_chat", False),
+        "permissions": json.loads(row["permissions"]),
+        "triggers": [_trigger(trigger, row["id"]) for trigger in triggers],
+    }
+    return matter | ({"config": rest} if rest else {})
+
+
+def _trigger(trigger: Mapping[str, Any], agent_id: str) -> dict[str, Any]:
+    shown = {name: trigger[name] for name in _OF_TRIGGER}
+    if shown["slug"] is None:
+        del shown["slug"]
+    if trigger["conditions"] is not None:
+        shown["conditions"] = {
+            key: _named(value, agent_id) for key, value in trigger["conditions"].items()
+        }
+    if trigger["allowed_invokers"] is not None:
+        shown["allowed_invokers"] = trigger["allowed_invokers"]
+    return shown
+
+
+def _named(value: Any, agent_id: str) -> Any:
+    """The agent's own id has another value where the file is read."""
+    if isinstance(value, list):
+        return [_named(item, agent_id) for item in value]
+    return _SELF if value == agent_id else value
+
+
+def _absolute(directory: str) -> Path:
+    try:
+        path = Path(directory).expanduser()
+    except RuntimeError:
+        raise BadRequest("There is no such home directory") from None
+    if not path.is_absolute() or "\0" in directory:
+        raise BadRequest("Expected an absolute path")
+    return path
+
+
+def _replace(path: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=".", delete=False
+    ) as file:
+        try:
+            file.write(text)
+            file.flush()
+            Path(file.name).chmod(0o644)
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise

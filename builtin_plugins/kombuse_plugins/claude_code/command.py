@@ -1,0 +1,52 @@
+"""The command line and the environment of the claude program.
+
+The flags are those of the SDK's own transport for the same options. Values are arguments of their
+own behind flags that always take one, so that none of them is ever read as a flag.
+"""
+
+import json
+from collections.abc import Mapping
+
+from kombuse_sdk.agents import RunOptions
+from kombuse_sdk.binaries import Found, meets_minimum
+from kombuse_sdk.process import child_environment
+
+__all__ = ["command_line", "environment"]
+
+# The person's own and the project's instructions apply; permissions that somebody granted to an
+# interactive session in this folder (source "local") are not those of an agent.
+_SOURCES = "--setting-sources=user,project"
+_SOURCES_SINCE = "2.0.0"
+# The program uses its own login, not a key that the server happens to have; and it must not take
+# itself for one that runs inside another.
+_HIDDEN = ("ANTHROPIC_API_KEY", "CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT")
+
+
+def command_line(program: Found, options: RunOptions) -> list[str]:
+    line = [program.command, "--output-format", "stream-json", "--input-format", "stream-json"]
+    line += ["--permission-prompt-tool", "stdio", "--verbose"]
+    if meets_minimum(program.version, _SOURCES_SINCE):
+        line.append(_SOURCES)
+    if options.resume_id:
+        # The value of this flag is optional: one that begins with a dash would be a flag.
+        is_flag = options.resume_id.startswith("-")
+        line += [f"--resume={options.resume_id}"] if is_flag else ["--resume", options.resume_id]
+    if options.model:
+        line += ["--model", options.model]
+    if options.permission_mode and options.permission_mode != "default":
+        line += ["--permission-mode", options.permission_mode]
+    if options.system_prompt:
+        line += ["--append-system-prompt", options.system_prompt]
+    if options.mcp_url:
+        servers = {"kombuse": {"type": "http", "url": options.mcp_url}}
+        line += ["--mcp-config", json.dumps({"mcpServers": servers})]
+    return [part.replace("\0", "") for part in line]
+
+
+def environment(
+    program: Found, options: RunOptions, configured: Mapping[str, str]
+) -> dict[str, str]:
+    extra = {"CLAUDE_CODE_ENTRYPOINT": "sdk-py"}
+    if options.thinking_tokens is not None:
+        extra["MAX_THINKING_TOKENS"] = str(options.thinking_tokens)
+    return child_environment(program.command, extra | dict(configured), without=_HIDDEN)

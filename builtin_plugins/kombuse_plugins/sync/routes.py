@@ -1,0 +1,18 @@
+"""/api/sync/state"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from kombuse_plugins.sync import service
+from kombuse_plugins.sync.schemas import SyncQuery, SyncState
+from kombuse_sdk.http import Db
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+
+@router.get("/sync/state", response_model=SyncState)
+async def sync_state(db: Db, query: Annotated[SyncQuery, Query()]) -> Any:
+    return await db.read_async(lambda tx: service.state(tx, query))
