@@ -62,8 +62,8 @@ def page(tx: ReadTx, ticket_id: int, query: CommentFilter) -> JsonText:
 def timeline_sql(tx: ReadTx) -> str:
     return f"""
         SELECT c.created_at AS at, 0 AS rank, c.id AS id,
-            json_object('type', 'comment', 'timestamp', c.created_at, 'data', json({_joined(tx)}))
-                AS item
+            '{{"type":"comment","timestamp":"' || c.created_at || '","data":'
+            || {_joined(tx)} || '}}' AS item
         FROM comments c WHERE c.ticket_id = :ticket_id
     """
 

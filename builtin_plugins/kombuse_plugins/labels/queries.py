@@ -58,7 +58,7 @@ CARRIES_LABELS = Filter(
         )
     """,
     description="Ids separated by commas: tickets that carry all of these labels",
-    convert=json.dumps,
+    convert=lambda label_ids: json.dumps(list(dict.fromkeys(label_ids))),
 )
 
 

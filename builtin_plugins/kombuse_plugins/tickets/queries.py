@@ -17,6 +17,7 @@ from kombuse_plugins.tickets.schemas import (
     TicketFilter,
     TicketWithRelations,
 )
+from kombuse_sdk.contracts.loop_protection import LoopProtection
 from kombuse_sdk.contracts.projects import Projects
 from kombuse_sdk.contracts.tickets import TicketRef
 from kombuse_sdk.sql import JsonText, Where, json_object
@@ -49,7 +50,6 @@ _COUNTS = """
         'closed', ifnull(max(n) FILTER (WHERE status = 'closed'), 0)
     ) FROM ticket_counts WHERE project_id = ?
 """
-_PEOPLE = ("author_id", "assignee_id", "claimed_by_id")
 
 
 def one(tx: ReadTx, ticket_id: int) -> JsonText:
@@ -59,8 +59,19 @@ def one(tx: ReadTx, ticket_id: int) -> JsonText:
 
 
 def by_number(tx: ReadTx, project_id: str, number: int) -> JsonText | None:
-    sql = f"SELECT {row_sql(tx)} FROM tickets t WHERE t.project_id = ? AND t.ticket_number = ?"
-    return tx.json(sql, (project_id, number))
+    """With `loop_protection_tripped`, if the ticket is protected: it changes as time passes."""
+    protection = tx.services.find(LoopProtection)
+    tripped = "'false'" if protection is None else protection.tripped_sql()
+    extra = f"""
+        || iif(t.loop_protection_enabled, ',"loop_protection_tripped":' || {tripped}, '')
+    """
+    where = "WHERE t.project_id = ? AND t.ticket_number = ?"
+    found = tx.json(
+        f"SELECT {row_sql(tx, extra=extra)} FROM tickets t {where}", (project_id, number)
+    )
+    if found is not None:
+        found.is_volatile = protection is not None
+    return found
 
 
 def related(tx: ReadTx, ticket_id: int) -> JsonText:
@@ -111,13 +122,15 @@ class Order:
 class Selection:
     """The tickets that pass the filters of a request.
 
-    `is_narrow` says that there may be few of them among many.
+    `is_narrow` says that there may be few of them among many; `index` is that of the filter to find
+    those by, if it is one of ours.
     """
 
     where: Where
     given: Mapping[str, Any]
     project_id: str | None
     is_narrow: bool
+    index: str | None
 
     def over(self, source: str, *conditions: str, project: str = "t.project_id") -> str:
         """FROM and WHERE over a source that holds `t`; `project` is its column in the filter."""
@@ -131,9 +144,10 @@ class Selection:
         return self.over(f"tickets t INDEXED BY tickets_{scope}{order.sort_by}")
 
     def found(self) -> str:
-        """All of them by an index of a filter: that of the project is no help, unless it is in."""
-        is_indexed = any(self.given.get(name) is not None for name in _PEOPLE)
-        return self.over("tickets t", project="t.project_id" if is_indexed else "+t.project_id")
+        """All of them by the index of a filter; that of the project would find too many."""
+        if self.index is not None:
+            return self.over(f"tickets t INDEXED BY {self.index}")
+        return self.over("tickets t", project="+t.project_id")
 
     def is_few(self, tx: ReadTx) -> bool:
         if not self.is_narrow:
@@ -154,7 +168,6 @@ def select(tx: ReadTx, query: TicketFilter, contributed: Mapping[str, Any]) -> S
         where.params["project_id"] = project_id
     where.equal("t.status", status=query.status)
     where.equal("t.priority", priority=query.priority)
-    shared = len(where.conditions)
     where.equal("t.author_id", author_id=query.author_id)
     where.equal("t.assignee_id", assignee_id=query.assignee_id)
     where.equal("t.claimed_by_id", claimed_by_id=query.claimed_by_id)
@@ -164,8 +177,24 @@ def select(tx: ReadTx, query: TicketFilter, contributed: Mapping[str, Any]) -> S
         expired = "t.claim_expires_at < :now"
         unexpired = "(t.claim_expires_at IS NULL OR t.claim_expires_at >= :now)"
         where.add(expired if query.expired_claims else unexpired)
+    own = len(where.conditions)
     tx.kernel.joins(TicketFilter.joined_kind).apply(where, given)
-    return Selection(where, given, project_id, len(where.conditions) > shared)
+    is_joined = len(where.conditions) > own
+    index = None if is_joined else _index(query)
+    return Selection(where, given, project_id, is_joined or index is not None, index)
+
+
+def _index(query: TicketFilter) -> str | None:
+    """The index of the filter that is likely to leave the least."""
+    if query.expired_claims:
+        return "tickets_claim_expiry"
+    if query.claimed_by_id is not None:
+        return "tickets_claimer"
+    if query.assignee_id is not None:
+        return "tickets_assignee"
+    if query.author_id is not None:
+        return "tickets_author"
+    return "tickets_claimer" if query.unclaimed is not None else None
 
 
 def page(tx: ReadTx, query: TicketFilter, **contributed: Any) -> JsonText:

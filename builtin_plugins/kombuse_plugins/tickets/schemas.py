@@ -80,10 +80,12 @@ class Ticket(Output):
 
 
 class TicketWithRelations(Ticket):
-    """A ticket with what plugins join to it; the match fields only after a search."""
+    """A ticket with what plugins join to it; the match fields only after a search, the loop
+    protection only of one protected ticket."""
 
     joined_kind: ClassVar[str] = "ticket"
 
+    loop_protection_tripped: bool | None = None
     match_context: str | None = None
     match_source: Literal["title", "body", "comment"] | None = None
 

@@ -29,7 +29,7 @@ __all__ = ["Search", "page", "parse"]
 
 RANKED = 10_000
 COLLECTED = 5_000
-_FIRST_SLICE = 500
+FIRST_SLICE = 500
 Context = tuple[int, str | None, str | None]
 _DROPPED = str.maketrans(dict.fromkeys('"()*^{}\0'))
 _OPERATORS = frozenset({"AND", "OR", "NOT", "NEAR"})
@@ -145,7 +145,7 @@ class _Finder:
         yield from self._ids(f"SELECT t.id {found} ORDER BY {order.sql('+t.')}")
 
     def _sliced(self, order: Order, also: set[int], *, with_text: bool) -> Iterator[int]:
-        start, size = 0, _FIRST_SLICE
+        start, size = 0, FIRST_SLICE
         walk = f"SELECT t.id {self._selection.walk(order)} ORDER BY {order.sql()}"
         while True:
             self._params |= {"start": start, "size": size}

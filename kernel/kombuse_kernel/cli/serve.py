@@ -1,5 +1,6 @@
 """`kombuse serve`: the server in the foreground."""
 
+import gc
 import logging
 import os
 import sys
@@ -34,6 +35,7 @@ def serve(
 ) -> None:
     """Run the server on this machine, until Ctrl-C or SIGTERM."""
     os.umask(0o077)
+    gc.disable()  # there is no garbage in what is imported now; `_ready` turns it on again
     _configure_logging(verbose)
     config = load_config(home, port=port)
     with explained(config):
@@ -65,6 +67,8 @@ def _serve(config: Config, open_browser: bool) -> None:
 
 
 def _ready(kernel: "RunningKernel", is_new: bool, open_browser: bool) -> None:
+    gc.freeze()
+    gc.enable()
     url = f"http://127.0.0.1:{kernel.config.port}"
     lines = [f"Kombuse is ready at {url}"]
     if is_new:

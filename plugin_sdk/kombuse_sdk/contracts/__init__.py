@@ -8,6 +8,7 @@ from kombuse_sdk.contracts.agents import Agents
 from kombuse_sdk.contracts.attachments import Attachments
 from kombuse_sdk.contracts.comments import Comments
 from kombuse_sdk.contracts.labels import Labels
+from kombuse_sdk.contracts.loop_protection import LoopProtection
 from kombuse_sdk.contracts.milestones import Milestones
 from kombuse_sdk.contracts.profiles import Profiles
 from kombuse_sdk.contracts.projects import Projects
@@ -19,6 +20,7 @@ __all__ = [
     "Attachments",
     "Comments",
     "Labels",
+    "LoopProtection",
     "Milestones",
     "Profiles",
     "Projects",

@@ -31,18 +31,20 @@ CREATE UNIQUE INDEX tickets_external ON tickets (external_source, external_id)
     WHERE external_source IS NOT NULL;
 
 -- One per order of the list, in a project and over all. Status and priority, which are filtered by
--- most and split tickets into few large parts, are checked inside the index.
+-- most and split tickets into few large parts, are checked inside the index. (Not in those of
+-- priorities: with an id in them, and statistics, SQLite would look up the ids of a filter priority
+-- by priority instead of walking.)
 CREATE INDEX tickets_project_created_at ON tickets (project_id, created_at, id, status, priority);
 CREATE INDEX tickets_project_updated_at ON tickets (project_id, updated_at, id, status, priority);
 CREATE INDEX tickets_project_last_activity_at
     ON tickets (project_id, last_activity_at, id, status, priority);
-CREATE INDEX tickets_project_priority ON tickets (project_id, priority, id, status);
+CREATE INDEX tickets_project_priority ON tickets (project_id, priority);
 CREATE INDEX tickets_project_closed_at ON tickets (project_id, closed_at, id, status, priority);
 CREATE INDEX tickets_project_opened_at ON tickets (project_id, opened_at, id, status, priority);
 CREATE INDEX tickets_created_at ON tickets (created_at, id, status, priority);
 CREATE INDEX tickets_updated_at ON tickets (updated_at, id, status, priority);
 CREATE INDEX tickets_last_activity_at ON tickets (last_activity_at, id, status, priority);
-CREATE INDEX tickets_priority ON tickets (priority, id, status);
+CREATE INDEX tickets_priority ON tickets (priority);
 CREATE INDEX tickets_closed_at ON tickets (closed_at, id, status, priority);
 CREATE INDEX tickets_opened_at ON tickets (opened_at, id, status, priority);
 
