@@ -89,10 +89,12 @@ def test_no_file_is_shapeless_or_long(name: str) -> None:
 
 
 def test_the_kernel_can_be_read_in_an_hour() -> None:
+    """Without its command line, which nothing else in the kernel imports."""
     sizes = {
         name: code_lines(path) for name, path in FILES.items() if name.startswith("kombuse_kernel/")
     }
+    kernel = {name: n for name, n in sizes.items() if not name.startswith("kombuse_kernel/cli/")}
 
     print(*(f"{size:5} {name}" for name, size in sorted(sizes.items())), sep="\n")
-    print(f"{sum(sizes.values()):5} lines of code in the kernel")
-    assert sum(sizes.values()) < 2000
+    print(f"{sum(kernel.values()):5} lines of code in the kernel, of {sum(sizes.values())} in all")
+    assert sum(kernel.values()) < 2000

@@ -168,7 +168,7 @@ def test_comments_and_labels_of_many_writers_are_all_there(
                 client.post(f"{path}/comments", json=body).raise_for_status()
             name = {"name": f"label {number}.{index}"}
             label = client.post(f"/api/projects/{project}/labels", json=name).json()
-            added = client.post(f"{path}/labels", json={"label_id": label["id"]})
+            added = client.post(f"{path}/labels/{label['id']}", json={})
             assert added.is_success, added.text
 
     at_once(server, work)

@@ -1,5 +1,7 @@
 """Every SELECT over events and subscriptions."""
 
+from functools import lru_cache
+
 from kombuse_plugins.events.schemas import Event, EventFilter, EventSubscription
 from kombuse_sdk.contracts import Comments, Tickets
 from kombuse_sdk.sql import JsonText, Where, json_object
@@ -24,7 +26,11 @@ _SUBSCRIPTION = json_object(EventSubscription, "s")
 def _event(tx: ReadTx, ticket_id: str = "e.ticket_id") -> str:
     """`ticket_id` is SQL; a parameter lets SQLite look the number up once for all rows."""
     tickets = tx.services.find(Tickets)
-    number = tickets.number_sql(ticket_id) if tickets else "NULL"
+    return _event_object(tickets.number_sql(ticket_id) if tickets else "NULL")
+
+
+@lru_cache(maxsize=8)
+def _event_object(number: str) -> str:
     return json_object(Event, "e", ticket_number=number)
 
 

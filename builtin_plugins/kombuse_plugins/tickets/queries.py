@@ -13,14 +13,13 @@ from typing import Any
 from kombuse_plugins.tickets.schemas import (
     SortBy,
     SortOrder,
-    Ticket,
     TicketFilter,
     TicketWithRelations,
 )
 from kombuse_sdk.contracts.loop_protection import LoopProtection
 from kombuse_sdk.contracts.projects import Projects
 from kombuse_sdk.contracts.tickets import TicketRef
-from kombuse_sdk.sql import JsonText, Where, json_object
+from kombuse_sdk.sql import JsonText, Where
 from kombuse_sdk.storage import ReadTx, Row
 
 __all__ = [
@@ -38,8 +37,8 @@ __all__ = [
 ]
 
 FEW = 1000
-_TICKET = json_object(Ticket, "t")
-_ONE = f"SELECT {_TICKET} FROM tickets t WHERE t.id = ?"
+_BODY = """|| ',"body":' || json_quote(t.body)"""
+_ONE = f"SELECT rtrim(t.wire, '}}') {_BODY} || '}}' FROM tickets t WHERE t.id = ?"
 _REF = "SELECT id FROM tickets WHERE project_id = ? AND ticket_number = ?"
 _ROW = "SELECT * FROM tickets WHERE project_id = ? AND ticket_number = ?"
 _COUNTS = """
@@ -99,7 +98,7 @@ def counts(tx: ReadTx, project_id: str | None) -> JsonText:
 
 def row_sql(tx: ReadTx, given: Mapping[str, Any] | None = None, extra: str = "") -> str:
     """JSON text of the ticket `t` with all that plugins join to it."""
-    return tx.kernel.joins(TicketWithRelations.joined_kind).select(_TICKET, given, extra)
+    return tx.kernel.joins(TicketWithRelations.joined_kind).select("t.wire", given, f"{_BODY} {extra}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +176,7 @@ def select(tx: ReadTx, query: TicketFilter, contributed: Mapping[str, Any]) -> S
         expired = "t.claim_expires_at < :now"
         unexpired = "(t.claim_expires_at IS NULL OR t.claim_expires_at >= :now)"
         where.add(expired if query.expired_claims else unexpired)
-    own = len(where.conditions)
-    tx.kernel.joins(TicketFilter.joined_kind).apply(where, given)
-    is_joined = len(where.conditions) > own
+    is_joined = tx.kernel.joins(TicketFilter.joined_kind).apply(where, given, tx)
     index = None if is_joined else _index(query)
     return Selection(where, given, project_id, is_joined or index is not None, index)
 

@@ -35,14 +35,14 @@ _DROPPED = str.maketrans(dict.fromkeys('"()*^{}\0'))
 _OPERATORS = frozenset({"AND", "OR", "NOT", "NEAR"})
 _NUMBER = re.compile(r"#?([0-9]{1,15})")
 _TEXT_IDS = "SELECT rowid FROM tickets_fts WHERE tickets_fts MATCH :match"
-_GIVEN = "(SELECT value FROM json_each(:ids))"
+_GIVEN = "SELECT value FROM json_each(:ids)"
 # A column with marks differs from itself exactly when something in it matched.
 _EXCERPTS = f"""
     SELECT rowid,
         iif(highlight(tickets_fts, 1, '«', '') != body,
             snippet(tickets_fts, 1, '«', '»', '…', 64), NULL) AS body,
         highlight(tickets_fts, 0, '«', '»') AS title
-    FROM tickets_fts WHERE tickets_fts MATCH :match AND +rowid IN {_GIVEN}
+    FROM tickets_fts WHERE tickets_fts MATCH :match AND +rowid IN ({_GIVEN})
 """
 
 
@@ -151,7 +151,7 @@ class _Finder:
             self._params |= {"start": start, "size": size}
             ids = self._ids(f"{walk} LIMIT :size OFFSET :start")
             hits = also | (
-                self._hits(f"{_TEXT_IDS} AND +rowid IN {_GIVEN}", ids) if with_text else set()
+                self._hits(f"{_TEXT_IDS} AND +rowid IN ({_GIVEN})", ids) if with_text else set()
             )
             if self._comments is not None:
                 rest = [ticket_id for ticket_id in ids if ticket_id not in hits]

@@ -90,7 +90,7 @@ class Comments(Protocol):
         ...
 
     def matching_among_sql(self, tickets: str) -> str:
-        """`matching_sql` for the tickets of a subquery of ids only (a thousand, say).
+        """`matching_sql` for the tickets of a bare subquery of ids only (a thousand, say).
 
         Asked when a hundred thousand comments match. So it is one pass over the matches that keeps
         those of the given tickets, and never reads the row of each match: `SELECT (the ticket_id of

@@ -44,7 +44,7 @@ Titles = Callable[..., list[str]]
     [
         ("running late", "run", True),
         ("a runtime", "running", True),
-        ("a runner", "running", False),
+        ("running late", "runner", False),
         ("running late", "ru", True),
         ("caches", "caching", True),
         ("résumé ÜBER", "resume uber", True),
@@ -109,9 +109,10 @@ def test_numbers_find_the_ticket_with_the_number_first(
     make.ticket(project, title="mentions 1 and 1 and 1")
 
     scope = {"project_id": project["id"]}
-    for text in ("1", " 1 ", "01", "#1"):
+    for text in ("1", " 1 ", "#1"):
         assert titles(text, **scope) == ["one", "mentions 1 and 1 and 1"]
         assert set(titles(text)[:2]) == {"one", "other 1"}
+    assert titles("01", **scope) == ["one"]
     assert titles("1", sort_by="created_at", sort_order="asc", **scope)[0] == "one"
     assert titles("9" * 200, **scope) == titles("# 9", **scope) == titles("-1", **scope)[9:] == []
 

@@ -63,7 +63,7 @@ def test_every_order_is_walked_along_its_index(
     kernel: Kernel, filled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "FEW", -1)
-    filters = [(query, {}) for query in FILTERS.values()]
+    filters: list[tuple[Any, Any]] = [(query, {}) for query in FILTERS.values()]
     filters += [({}, contributed) for contributed in CONTRIBUTED.values()]
     for scope in ({}, {"project_id": filled["id"]}):
         index = "tickets_project_" if scope else "tickets_"

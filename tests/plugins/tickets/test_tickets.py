@@ -391,5 +391,5 @@ def test_an_event_that_is_refused_undoes_the_ticket(kernel: Kernel, project: Any
     with pytest.raises(ValueError, match="no"), kernel.db.write() as tx:
         service.create(tx, body)
 
-    with kernel.db.read() as tx:
-        assert tx.value("SELECT count(*) FROM tickets") == 0
+    with kernel.db.read() as after:
+        assert after.value("SELECT count(*) FROM tickets") == 0

@@ -1,4 +1,5 @@
--- The body comes last, so that a walk along an index finds what it filters by without reading it.
+-- `wire` is the ticket as the API answers it, without the body, kept by SQLite itself: a list makes
+-- its rows of it. The body comes last, so that nothing has to be read past it.
 CREATE TABLE tickets (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     project_id TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
@@ -24,6 +25,19 @@ CREATE TABLE tickets (
     external_url TEXT,
     synced_at TEXT,
     title TEXT NOT NULL,
+    wire TEXT NOT NULL GENERATED ALWAYS AS (json_object(
+        'id', id, 'ticket_number', ticket_number, 'project_id', project_id,
+        'author_id', author_id, 'assignee_id', assignee_id, 'claimed_by_id', claimed_by_id,
+        'title', title,
+        'triggers_enabled', json(iif(triggers_enabled, 'true', 'false')),
+        'loop_protection_enabled', json(iif(loop_protection_enabled, 'true', 'false')),
+        'status', status, 'priority', priority,
+        'external_source', external_source, 'external_id', external_id,
+        'milestone_id', milestone_id, 'external_url', external_url, 'synced_at', synced_at,
+        'claimed_at', claimed_at, 'claim_expires_at', claim_expires_at,
+        'created_at', created_at, 'updated_at', updated_at,
+        'opened_at', opened_at, 'closed_at', closed_at, 'last_activity_at', last_activity_at
+    )) STORED,
     body TEXT,
     UNIQUE (project_id, ticket_number)
 );
