@@ -139,9 +139,9 @@ def update_ticket(tx: WriteTx, caller: Caller, arguments: UpdateTicket) -> dict[
         raise BadRequest("Labels are not available")
     if labels is not None:
         for label_id in arguments.add_label_ids or ():
-            labels.add(tx, ticket, label_id, caller.profile_id)
+            labels.add(tx, ticket, label_id, caller.profile_id, caller.session_id)
         for label_id in arguments.remove_label_ids or ():
-            labels.remove(tx, ticket, label_id, caller.profile_id)
+            labels.remove(tx, ticket, label_id, caller.profile_id, caller.session_id)
     updated = queries.related(tx, ticket.id).load()
     return {"ticket": updated, "labels": updated.get("labels", [])}
 

@@ -98,7 +98,9 @@ def counts(tx: ReadTx, project_id: str | None) -> JsonText:
 
 def row_sql(tx: ReadTx, given: Mapping[str, Any] | None = None, extra: str = "") -> str:
     """JSON text of the ticket `t` with all that plugins join to it."""
-    return tx.kernel.joins(TicketWithRelations.joined_kind).select("t.wire", given, f"{_BODY} {extra}")
+    return tx.kernel.joins(TicketWithRelations.joined_kind).select(
+        "t.wire", given, f"{_BODY} {extra}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
