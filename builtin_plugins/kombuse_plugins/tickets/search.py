@@ -27,7 +27,7 @@ from kombuse_sdk.storage import ReadTx, Row
 
 __all__ = ["Search", "page", "parse"]
 
-RANKED = 10_000
+RANKED = 5_000
 COLLECTED = 5_000
 FIRST_SLICE = 500
 Context = tuple[int, str | None, str | None]
