@@ -58,7 +58,9 @@ def test_no_request_is_a_fault(server: ServerProcess, known: dict[str, Any]) -> 
             suppress_health_check=list(HealthCheck),
         )
         def check(case: Any) -> None:
-            if operation.method != "delete" and len(repr(case.body)) % 8:
+            if isinstance(case.body, dict) and "local_path" in case.body:
+                case.body["local_path"] = str(server.home)  # its setup writes files there
+            if case.method != "DELETE" and len(repr(case.body)) % 8:
                 _aim(case, known)
             answer = case.call(timeout=20)
             case.validate_response(answer, checks=CHECKS)

@@ -87,7 +87,8 @@ def snippets_sql(tickets: str) -> str:
             FROM hits CROSS JOIN comments c ON c.id = hits.id GROUP BY c.ticket_id
         )
         SELECT {_TICKET_OF_MATCH} AS ticket_id,
-            snippet(comments_fts, 0, '«', '»', '…', 64) AS snippet
+            iif(length(body) > 20000, highlight(comments_fts, 0, '«', '»'),
+                snippet(comments_fts, 0, '«', '»', '…', 64)) AS snippet
         FROM comments_fts
         WHERE comments_fts MATCH :match AND +comments_fts.rowid IN (SELECT id FROM best)
     """

@@ -103,6 +103,7 @@ class Comments(Protocol):
         """SELECT of (ticket_id, snippet): the best ranked matching comment of each of the tickets.
 
         The same subquery and way as `matching_among_sql`; the snippet is that of FTS5 with the
-        markers `«` and `»`, the ellipsis `…` and at most 64 tokens.
+        markers `«` and `»`, the ellipsis `…` and at most 64 tokens, or the whole text with its
+        markers where that would take too long.
         """
         ...

@@ -317,3 +317,14 @@ def test_pages_of_a_search_show_each_match_once_however_it_was_found(
         if sort and sort != "priority":
             keys = [(ticket[sort], ticket["id"]) for ticket in shown]
             assert keys == sorted(keys, reverse=True)
+
+
+@pytest.mark.parametrize("hits", [1, 5_000])
+def test_a_long_text_is_cut_around_its_first_hit_and_no_mark_is_left_open(hits: int) -> None:
+    found = search.excerpt("start " * 1_000 + "«hit» and " * hits + "end " * 1_000)
+
+    assert len(found) < 500
+    assert "«hit»" in found
+    assert found.count("«") == found.count("»")
+    assert found.startswith("…")
+    assert found.endswith("…")
