@@ -103,3 +103,16 @@ def test_a_long_text_full_of_hits_is_found_in_no_time(
     assert [item["id"] for item in found] == [ticket["id"]]
     assert f"«{field}word»" in found[0]["match_context"]
     assert spent < 0.5
+
+
+@pytest.mark.xfail(reason="highlight() of FTS5 copies the text at every hit: 90 s at 450,000 hits")
+def test_the_most_hits_that_a_text_can_hold_are_found_in_no_time(
+    client: TestClient, ticket: Any
+) -> None:
+    seconds(client, "PATCH", ticket_path(ticket), {"body": "q " * 100_000})
+
+    start = time.process_time()
+    (found,) = client.get("/api/tickets", params={"search": "q"}).json()
+
+    assert "«q»" in found["match_context"]
+    assert time.process_time() - start < 0.5
