@@ -195,7 +195,7 @@ class SqliteDatabase:
     def __init__(self, path: Path, kernel: Kernel) -> None:
         self.path = path
         self.commits = 0
-        self.on_events: Callable[[], None] = lambda: None
+        self.on_events: Callable[[Sequence[StoredEvent]], None] = lambda events: None
         self.reactions: Sequence[Callable[..., None]] = ()
         self.kernel = kernel
         self._turn = FairLock()
@@ -233,7 +233,7 @@ class SqliteDatabase:
                 self.commits += 1
         tx.run_actions()
         if tx.events:
-            self.on_events()
+            self.on_events(tx.events)
 
     def read_async(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._read_pool, self._read, work)

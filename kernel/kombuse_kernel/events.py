@@ -1,7 +1,8 @@
 """The dispatcher: hands the event log to durable subscribers, each event exactly once.
 
 A subscriber's writes and its position commit together. The single writer and AUTOINCREMENT make
-id order commit order, so a stored position never skips an event.
+id order commit order, so a stored position never skips an event. Events that a subscriber did not
+ask for are passed in memory and noted only now and then: passing them again does no harm.
 """
 
 import json
@@ -15,11 +16,13 @@ from kombuse_sdk.types import Subscriber
 
 if TYPE_CHECKING:
     from kombuse_kernel.database import SqliteDatabase
+    from kombuse_sdk.storage import ReadTx
 
 __all__ = ["Dispatcher"]
 
 log = logging.getLogger("kombuse.events")
 _BATCH = 100
+_NOTED_EVERY = 1000
 _PAUSES = (0.4, 1.6)  # seconds between the attempts to deliver an event
 
 
@@ -27,6 +30,10 @@ class Dispatcher:
     def __init__(self, db: "SqliteDatabase", subscribers: Sequence[Subscriber]) -> None:
         self._db = db
         self._subscribers = subscribers
+        self._positions: dict[str, int] = {}
+        self._noted: dict[str, int] = {}
+        self._wanted = frozenset().union(*(item.event_types for item in subscribers))
+        self._wants_all = not all(item.event_types for item in subscribers)
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._draining = threading.Lock()
@@ -36,7 +43,7 @@ class Dispatcher:
         """Give new subscribers their position, then follow the log until `stop`."""
         self.register()
         if self._subscribers:
-            self._db.on_events = self._wake.set
+            self._db.on_events = self._notice
             self._wake.set()
             self._thread.start()
 
@@ -45,6 +52,8 @@ class Dispatcher:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
+            for subscriber in self._subscribers:
+                self._note(subscriber)
 
     def register(self) -> None:
         if not self._subscribers:
@@ -61,10 +70,14 @@ class Dispatcher:
         with self._draining:
             total = 0
             while True:
-                batches = [self._batch(subscriber) for subscriber in self._subscribers]
-                total += sum(delivered for _, delivered in batches)
-                if not any(seen for seen, _ in batches):
+                delivered = sum(self._batch(subscriber) for subscriber in self._subscribers)
+                if not delivered:
                     return total
+                total += delivered
+
+    def _notice(self, events: Sequence[StoredEvent]) -> None:
+        if self._wants_all or any(event.event_type in self._wanted for event in events):
+            self._wake.set()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -75,25 +88,33 @@ class Dispatcher:
             except Exception:
                 log.exception("the event dispatcher failed; it goes on with the next event")
 
-    def _batch(self, subscriber: Subscriber) -> tuple[int, int]:
-        """How many events were passed, and how many of them were delivered."""
+    def _batch(self, subscriber: Subscriber) -> int:
+        """How many events were delivered; all others up to the last of them were passed."""
+        types = json.dumps(sorted(subscriber.event_types))
         with self._db.read() as reader:
-            position = reader.value(
-                "SELECT last_event_id FROM event_cursors WHERE subscriber = ?", (subscriber.name,)
+            position = self._position(reader, subscriber)
+            newest = reader.value("SELECT ifnull(max(id), 0) FROM events")
+            rows = reader.all(
+                "SELECT * FROM events WHERE id > :position AND (:types = '[]' OR event_type IN"
+                " (SELECT value FROM json_each(:types))) ORDER BY id LIMIT :batch",
+                {"position": position, "types": types, "batch": _BATCH},
             )
-            sql = "SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?"
-            rows = reader.all(sql, (position, _BATCH))
-        delivered = 0
         for row in rows:
-            if self._stopping.is_set():
-                return 0, delivered
-            if not subscriber.event_types or row["event_type"] in subscriber.event_types:
-                if not self._deliver(subscriber, _stored(row)):
-                    return 0, delivered
-                delivered += 1
-        if rows:
-            self._advance(subscriber, rows[-1]["id"])
-        return len(rows), delivered
+            if self._stopping.is_set() or not self._deliver(subscriber, _stored(row)):
+                return 0
+            self._positions[subscriber.name] = self._noted[subscriber.name] = row["id"]
+        if len(rows) < _BATCH:
+            self._positions[subscriber.name] = newest
+            if newest - self._noted[subscriber.name] >= _NOTED_EVERY:
+                self._note(subscriber)
+        return len(rows)
+
+    def _position(self, reader: "ReadTx", subscriber: Subscriber) -> int:
+        if subscriber.name not in self._positions:
+            sql = "SELECT last_event_id FROM event_cursors WHERE subscriber = ?"
+            self._noted[subscriber.name] = reader.value(sql, (subscriber.name,))
+            self._positions[subscriber.name] = self._noted[subscriber.name]
+        return self._positions[subscriber.name]
 
     def _deliver(self, subscriber: Subscriber, event: StoredEvent) -> bool:
         """False when the server stops before the event could be delivered or given up."""
@@ -128,13 +149,16 @@ class Dispatcher:
                 (event.id, subscriber.name),
             )
 
-    def _advance(self, subscriber: Subscriber, event_id: int) -> None:
-        """Pass over events that the subscriber did not ask for."""
+    def _note(self, subscriber: Subscriber) -> None:
+        """Store how far the subscriber has come."""
+        if subscriber.name not in self._positions:
+            return
+        self._noted[subscriber.name] = self._positions[subscriber.name]
         with self._db.write() as tx:
             tx.execute(
                 "UPDATE event_cursors SET last_event_id = max(last_event_id, ?)"
                 " WHERE subscriber = ?",
-                (event_id, subscriber.name),
+                (self._positions[subscriber.name], subscriber.name),
             )
 
 

@@ -99,8 +99,13 @@ class RunningKernel:
         return await self.api.fetch(path, query)
 
     def start(self) -> None:
-        for _ in self.host.call("kombuse_startup", kernel=self):
-            pass
+        for item in list(self.host.loaded):
+            try:
+                for _ in self.host.call("kombuse_startup", only=item, kernel=self):
+                    pass
+            except Exception:
+                log.error("plugin %s cannot start", item.info.name)
+                raise
         self.dispatcher.start()
         self._jobs.start()
 

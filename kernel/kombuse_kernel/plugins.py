@@ -8,6 +8,7 @@ implementations itself, in load order, so that every returned value keeps its ow
 import importlib
 import logging
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ __all__ = ["LoadedPlugin", "PluginHost", "PluginSource", "builtin_sources", "ins
 
 log = logging.getLogger("kombuse.plugins")
 BUILT_IN = "built-in"
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,8 @@ class PluginHost:
         info = identify()
         if not isinstance(info, PluginInfo):
             raise TypeError("kombuse_plugin must return a PluginInfo")
+        if not _NAME.fullmatch(info.name):
+            raise ValueError(f"{info.name!r} is no plugin name: use a-z, 0-9, - and _")
         return info
 
     def _check_hooks(self, plugin: Any) -> None:

@@ -17,11 +17,12 @@ from kombuse_kernel.websocket import SETTINGS as WEBSOCKET_SETTINGS
 
 __all__ = ["PortTaken", "StartFailed", "listen", "run"]
 
+log = logging.getLogger("uvicorn.error")
 _GRACE_SECONDS = 1
 
 
 class PortTaken(Exception):
-    """Something listens at the port already, or this user may not use it."""
+    """Something listens at the port already, or this user may not use it; the text says which."""
 
 
 class StartFailed(Exception):
@@ -37,8 +38,10 @@ def listen(port: int) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         listener.close()
-        if error.errno in (errno.EADDRINUSE, errno.EACCES):
-            raise PortTaken(port) from error
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(f"port {port} is taken") from error
+        if error.errno == errno.EACCES:
+            raise PortTaken(f"port {port} is not allowed for this user") from error
         raise
     return listener
 
@@ -46,7 +49,7 @@ def listen(port: int) -> socket.socket:
 def run(kernel: RunningKernel, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM; `on_ready` is called once requests are answered."""
     app = build_app(kernel)
-    logging.getLogger("uvicorn.error").addFilter(_NoCuts())
+    log.addFilter(_NoCuts())
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -92,6 +95,8 @@ class _Server(uvicorn.Server):
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        log.setLevel(logging.CRITICAL)  # why a start fails is said by the command
         await super().startup(sockets)
+        log.setLevel(logging.NOTSET)
         if self.started:
             self._on_ready()

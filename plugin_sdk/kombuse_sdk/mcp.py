@@ -19,7 +19,7 @@ class ToolInput(BaseModel):
     "null"]})]`. A field `kombuse_session_id: str | None` tells who calls.
     """
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,11 +76,13 @@ class ChildProcess:
 
     def __init__(
         self,
-        process: asyncio.subprocess.Process,
+        transport: asyncio.SubprocessTransport,
+        pipes: _Pipes,
         mark: str,
-        on_stderr: Callable[[str], None] | None,
+        on_stderr: Callable[[str], None] | None = None,
     ) -> None:
-        self._process = process
+        self._transport = transport
+        self._pipes = pipes
         self._mark = mark
         self._on_stderr = on_stderr
         self._stderr = ""
@@ -180,7 +182,7 @@ class ChildProcess:
         self._transport.close()
 
     async def _chunk(self) -> bytes:
-        """Nothing at the end, or when the program is gone and its pipe, held by another, is still."""
+        """Nothing at the end, be it that another process holds the pipe of a program that ended."""
         assert self._pipes.stdout is not None
         reading = asyncio.create_task(self._pipes.stdout.read(_CHUNK))
         try:

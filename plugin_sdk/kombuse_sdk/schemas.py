@@ -52,7 +52,7 @@ def issue_error(code: str, message: str, **context: Any) -> PydanticCustomError:
 class Output(BaseModel):
     """An object that the API answers."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class Body(BaseModel):

@@ -7,13 +7,18 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
 from kombuse_sdk.types import Column, Filter
 
+if TYPE_CHECKING:
+    from kombuse_sdk.storage import ReadTx
+
 __all__ = ["Joins", "JsonText", "Where", "json_object", "like", "object_list", "placeholders"]
+
+_FEW = 1000
 
 
 @dataclass(slots=True)
@@ -110,15 +115,32 @@ class Joins:
         ]
         return f"rtrim({base}, '}}') {' '.join(parts)} {extra} || '}}'"
 
-    def apply(self, where: Where, given: Mapping[str, Any]) -> None:
-        """Add the conditions of the filters whose parameters are given."""
+    def apply(self, where: Where, given: Mapping[str, Any], tx: "ReadTx | None" = None) -> bool:
+        """Add the conditions of the filters whose parameters are given.
+
+        With a transaction filters may choose the form that suits the data. Whether one of the
+        conditions may find few rows by an index.
+        """
+        is_narrow = False
         for item in self.filters:
             value = given.get(item.param)
             if value is not None:
-                where.add(item.sql, **{item.param: item.convert(value) if item.convert else value})
+                params = {item.param: item.convert(value) if item.convert else value}
+                can_seek = _can_seek(item, params, tx)
+                where.add(item.seek if can_seek and item.seek else item.sql, **params)
+                is_narrow = is_narrow or can_seek
         for column in self.columns:
             if column.param and given.get(column.param) is not None:
                 where.params[column.param] = given[column.param]
+        return is_narrow
+
+
+def _can_seek(item: Filter, params: Mapping[str, Any], tx: "ReadTx | None") -> bool:
+    """A filter without `at_most` says nothing against it: its `sql` may have an index."""
+    if item.at_most is None or tx is None:
+        return item.at_most is None
+    bound: int | None = tx.value(f"SELECT {item.at_most}", params)
+    return (bound or 0) <= _FEW
 
 
 def placeholders(values: Iterable[Any]) -> str:

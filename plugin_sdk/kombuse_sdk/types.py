@@ -74,6 +74,10 @@ class Filter:
 
     `type` is a pydantic type for the raw text; `sql` is a condition over the resource's alias that
     refers to the value as `:param`. `convert` may turn the parsed value into what SQL is given.
+
+    A condition that no index answers costs a look at every row when few of many rows pass. For that
+    case `seek` is the same condition in a form that finds the rows by an index, used when there are
+    few: `at_most` is an SQL expression for an upper bound of their number, known without counting.
     """
 
     param: str
@@ -81,6 +85,8 @@ class Filter:
     sql: str
     description: str = ""
     convert: Callable[[Any], Any] | None = None
+    seek: str | None = None
+    at_most: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,15 @@ class Server:
                 return int(line.split()[1]) / 1000
         return None
 
+    def cpu_seconds(self) -> float | None:
+        """CPU time used so far by all its threads, or None where /proc does not tell."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")
+        except OSError:
+            return None
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
 
 @contextmanager
 def open_server(url: str | None) -> Iterator[Server]:

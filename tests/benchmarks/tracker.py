@@ -4,16 +4,17 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 
-from api import Api
 from endpoints import Endpoint, rated, searches
 from fill import Fill, Workspace, add_tickets, create_workspace
 from load import LoadError, Result, encode_request, run
 from server_process import Server, attach, serve, temporary_home
 from table import between, number, print_table
+
+from api import Api
 
 _WARM_UP_REQUESTS = 40
 _SEARCH_REQUESTS = 50
@@ -36,6 +37,7 @@ class Row:
     p50_ms: float | None = None
     p99_ms: float | None = None
     body_kb: float | None = None
+    cpu_ms: float | None = None
 
     def cells(self) -> list[str]:
         digits = 0 if self.unit == "/s" else 2
@@ -46,6 +48,7 @@ class Row:
             number(self.p50_ms, 2),
             number(self.p99_ms, 2),
             number(self.body_kb, 1),
+            number(self.cpu_ms, 3),
             self.reference,
             number(self.target),
             number(self.factor, 2),
@@ -59,7 +62,7 @@ def main() -> int:
     except LoadError as error:
         print(f"aborted: {error}", file=sys.stderr)
         return 1
-    headings = ("measured", "value", "unit", "p50 ms", "p99 ms", "kB")
+    headings = ("measured", "value", "unit", "p50 ms", "p99 ms", "kB", "cpu ms")
     print_table((*headings, "reference", "target", "factor"), [row.cells() for row in rows])
     if options.json:
         report = {
@@ -117,10 +120,14 @@ def _rate_row(server: Server, endpoint: Endpoint, options: argparse.Namespace) -
     requests = [encode_request(server.port, "GET", path) for path in endpoint.paths]
     warm_up = islice(cycle(requests), _WARM_UP_REQUESTS)
     run(server.port, warm_up, connections=options.connections, seconds=options.seconds)
+    before = server.cpu_seconds()
     result = run(
         server.port, cycle(requests), connections=options.connections, seconds=options.seconds
     )
-    return _per_second(endpoint.name, result, endpoint.reference, endpoint.target)
+    after = server.cpu_seconds()
+    cpu = None if before is None or after is None else (after - before) * 1000 / result.count
+    row = _per_second(endpoint.name, result, endpoint.reference, endpoint.target)
+    return replace(row, cpu_ms=cpu)
 
 
 def _create_rows(fill: Fill) -> Iterator[Row]:

@@ -4,12 +4,11 @@ import importlib
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.conftest import Server
+from kombuse_sdk.processes import ServerProcess
 
 HERE = Path(__file__).parent
 GOLDEN = {path.stem: path for path in sorted((HERE / "golden").glob("*.json"))}
@@ -30,7 +29,7 @@ def kit() -> Any:
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_the_server_answers_as_recorded(
-    name: str, kit: Any, server: "Server", tmp_path: Path
+    name: str, kit: Any, server: ServerProcess, tmp_path: Path
 ) -> None:
     (group,) = [group for group in kit.REGISTRY if group.name == name]
     steps = {step["name"]: step for step in json.loads(GOLDEN[name].read_text("utf-8"))["steps"]}

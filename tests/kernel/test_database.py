@@ -222,7 +222,7 @@ def test_a_reaction_that_raises_refuses_the_whole_change(db: SqliteDatabase) -> 
 
 def test_the_dispatcher_is_woken_only_by_events(db: SqliteDatabase) -> None:
     woken: list[str] = []
-    db.on_events = lambda: woken.append("woken")
+    db.on_events = lambda events: woken.append("woken")
 
     with db.write() as tx:
         tx.execute("INSERT INTO notes (text) VALUES ('a')")

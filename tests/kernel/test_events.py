@@ -103,6 +103,16 @@ def test_only_the_wanted_types_are_delivered_but_all_are_passed(db: SqliteDataba
     assert following.drain() == 1
 
     assert notes(db) == [f"notes:{ids[120]}"]
+    assert position(db, "notes") == ids[120]
+    assert following.drain() == 0
+
+
+def test_a_thousand_unwanted_events_are_noted_as_passed(db: SqliteDatabase) -> None:
+    following = dispatcher(db, noting(event_types=["b"]))
+    ids = emit(db, *["a"] * 1000)
+
+    following.drain()
+
     assert position(db, "notes") == ids[-1]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.installed import install
 
 from kombuse_sdk.processes import ServerProcess, command, environment, running_server
 
@@ -131,6 +132,37 @@ def test_sigint_ends_it_while_a_client_keeps_its_connection_and_another_waits(
 
         assert server.wait() == 0
     assert "ERROR" not in server.output
+
+
+def test_browser_is_opened_at_the_address(tmp_path: Path, start_server: StartServer) -> None:
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    os.mkfifo(opened)
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n', encoding="utf-8")
+    browser.chmod(0o700)
+
+    server = start_server(options=["--open"], env={"BROWSER": str(browser)})
+
+    assert opened.read_text(encoding="utf-8") == f"{server.url}\n"
+
+
+def test_plugins_left_out_are_named_with_the_reason_at_the_start(
+    tmp_path: Path, start_server: StartServer
+) -> None:
+    server = start_server(env=install(tmp_path / "site", "broken", "import nowhere"))
+
+    line = "Plugin broken is failed: ModuleNotFoundError: No module named 'nowhere'"
+    assert [text.strip() for text in server.output.splitlines() if "broken" in text] == [line]
+
+
+def test_plugin_whose_start_fails_ends_the_server_without_a_traceback(tmp_path: Path) -> None:
+    code = "@hookimpl\ndef kombuse_startup(kernel):\n    raise RuntimeError('cannot start')\n"
+
+    ended = serve(tmp_path / "home", env=install(tmp_path / "site", "broken", code))
+
+    assert ended.returncode == 1
+    first, second = ended.stderr.splitlines()
+    assert first.endswith("plugin broken cannot start")
+    assert second.startswith("error: RuntimeError: cannot start")
 
 
 def test_taken_port_is_named_with_the_way_to_another(tmp_path: Path) -> None:

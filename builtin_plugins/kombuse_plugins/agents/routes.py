@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from kombuse_plugins.agents import export, service
 from kombuse_plugins.agents.schemas import (
@@ -15,9 +15,9 @@ from kombuse_plugins.agents.schemas import (
     Export,
     Exported,
 )
-from kombuse_sdk.http import Db, Read, Write
+from kombuse_sdk.http import Db, Read, Router, Write
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/agents", response_model=list[AgentWithPreset])

@@ -2,10 +2,16 @@
 
 import re
 
-__all__ = ["HEAD_BYTES", "TYPES", "is_scriptable", "type_of"]
+__all__ = ["HEAD_BYTES", "TYPES", "is_scriptable", "is_something_else", "type_of"]
 
 TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 HEAD_BYTES = 64 * 1024
+_OTHER = re.compile(
+    rb"MZ|\x7fELF|#!|%PDF-|PK\x03\x04|\x1f\x8b|\xca\xfe\xba\xbe|RIFF.{4}(?:WAVE|AVI )", re.DOTALL
+)
+_MARKUP = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?\s*<|<(?:!doctype|html|script|svg|iframe|body)", re.IGNORECASE
+)
 _SPACE = re.compile(rb"\s*")
 _SVG_TAG = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?svg[\s/>]")
 _SUBSET = re.compile(rb"<!DOCTYPE[^>\[]*\[", re.IGNORECASE)
@@ -22,6 +28,15 @@ def type_of(head: bytes) -> str | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     return "image/svg+xml" if _is_svg(head) else None
+
+
+def is_something_else(head: bytes) -> bool:
+    """Whether bytes that are none of `TYPES` show that they are markup, a program or an archive.
+
+    Bytes that show nothing (a damaged or unfinished image) are left with the type they are said
+    to have: a browser is told not to guess.
+    """
+    return _OTHER.match(head) is not None or _MARKUP.search(head) is not None
 
 
 def is_scriptable(mime_type: str) -> bool:

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import FileResponse
 
 from kombuse_plugins.attachments import queries, service
 from kombuse_plugins.attachments.schemas import Attachment, AttachmentFilter
-from kombuse_sdk.http import App, ProjectId, Read, TicketNumber, Write, integer_id
+from kombuse_sdk.http import App, ProjectId, Read, Router, TicketNumber, Write, integer_id
 
-router = APIRouter()
+router = Router()
 AttachmentId = Annotated[int, integer_id("Invalid attachment ID")]
 CommentId = Annotated[int, integer_id("Invalid comment ID")]
 _OF_TICKET = "/projects/{project_id}/tickets/by-number/{number}/attachments"

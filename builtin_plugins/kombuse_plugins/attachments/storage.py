@@ -5,6 +5,7 @@ import re
 import stat
 import unicodedata
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def clear_incoming(uploads: Path) -> None:
     folder = uploads / _INCOMING
     if _is_real_folder(uploads) and _is_real_folder(folder):
         for path in folder.iterdir():
-            path.unlink()
+            with suppress(OSError):
+                path.unlink()
 
 
 def place(incoming: Path, uploads: Path, storage_path: str) -> None:

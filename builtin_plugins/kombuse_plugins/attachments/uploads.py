@@ -149,10 +149,11 @@ class Form:
         )
 
     def _mime_type(self, declared: str) -> str:
-        """What the bytes are. An empty file is what it is said to be: nothing in it can differ."""
-        if not self._size:
-            return declared
-        return _allowed(media.type_of(self._head) or "application/octet-stream")
+        """What the bytes show, else what the sender says."""
+        found = media.type_of(self._head)
+        if found is None and media.is_something_else(self._head):
+            return _allowed("application/octet-stream")
+        return found or declared
 
     def _begin_part(self) -> None:
         self._parts += 1

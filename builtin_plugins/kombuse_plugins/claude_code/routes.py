@@ -3,13 +3,11 @@
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter
-
 from kombuse_plugins.claude_code import mcp_config
-from kombuse_sdk.http import App
+from kombuse_sdk.http import App, Router
 from kombuse_sdk.mcp_clients import McpStatus, McpSwitch, McpSwitched
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/claude-code/mcp", response_model=McpStatus)

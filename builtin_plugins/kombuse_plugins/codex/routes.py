@@ -3,13 +3,11 @@
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter
-
 from kombuse_plugins.codex import mcp_config
-from kombuse_sdk.http import App
+from kombuse_sdk.http import App, Router
 from kombuse_sdk.mcp_clients import McpStatus, McpSwitch, McpSwitched
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/codex/mcp", response_model=McpStatus)

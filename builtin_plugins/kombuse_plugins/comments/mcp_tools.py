@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from kombuse_plugins.comments import queries, service
 from kombuse_sdk.contracts import Attachments, Projects, Tickets
@@ -15,7 +15,9 @@ from kombuse_sdk.storage import ReadTx, Row, WriteTx
 
 __all__ = ["TOOLS"]
 
-PositiveInt = Annotated[LooseInt, Field(gt=0)]
+PositiveInt = Annotated[
+    LooseInt, Field(gt=0), WithJsonSchema({"type": "integer", "exclusiveMinimum": 0})
+]
 
 
 class GetCommentConfig(ToolInput):

@@ -23,12 +23,12 @@ MOST = 100
 # Quotes and lists may hold blocks of code, so their marks may come before a fence.
 _ITEM = r"(?:[-*+]|[0-9]{1,9}+[.)])[ \t]"
 _BLOCKS = re.compile(
-    r"(?P<run>`++)"
-    rf"|^(?P<before>(?:[ \t>]++|{_ITEM})*+)(?P<fence>`{{3,}}+(?=[^`\n]*+$)|~{{3,}}+).*$"
-    rf"|^(?:(?:[ \t>]*+\n)++|[ \t>]*+(?:#{{1,6}}+[ \t]|{_ITEM}))",
+    rf"^(?P<before>(?:[ \t>]++|{_ITEM})*+)(?P<fence>`{{3,}}+(?=[^`\n]*+$)|~{{3,}}+).*$"
+    r"|(?P<run>`++)"
+    rf"|^(?:(?:[ \t\r>]*+\n)++|[ \t>]*+(?:#{{1,6}}+[ \t]|{_ITEM}))",
     re.MULTILINE,
 )
-_FENCE_END = re.compile(r"^[ \t>]*+(?P<fence>`{3,}+|~{3,}+)[ \t]*+$", re.MULTILINE)
+_FENCE_END = re.compile(r"^[ \t>]*+(?P<fence>`{3,}+|~{3,}+)[ \t\r]*+$", re.MULTILINE)
 _QUOTED_FENCE_END = re.compile(rf"^(?![ \t]*+>)|{_FENCE_END.pattern}", re.MULTILINE)
 
 _NOT_PROSE = re.compile(
@@ -92,17 +92,17 @@ def _code(text: str) -> Iterator[Span]:
     if "`" not in text and "~~~" not in text:
         return
     runs: list[Span] = []
-    at = 0
-    while found := _BLOCKS.search(text, at):
-        at = found.end()
-        if found["run"]:
+    blocks = _BLOCKS.finditer(text)
+    while found := next(blocks, None):
+        if found.lastgroup == "run":
             runs.append(found.span())
             continue
         yield from _code_spans(text, runs)
         runs.clear()
-        if found["fence"]:
-            at = _fence_end(text, found)
-            yield found.start(), at
+        if found.lastgroup == "fence":
+            end = _fence_end(text, found)
+            yield found.start(), end
+            blocks = _BLOCKS.finditer(text, end)
     yield from _code_spans(text, runs)
 
 

@@ -62,8 +62,8 @@ def page(tx: ReadTx, ticket_id: int, query: CommentFilter) -> JsonText:
 def timeline_sql(tx: ReadTx) -> str:
     return f"""
         SELECT c.created_at AS at, 0 AS rank, c.id AS id,
-            json_object('type', 'comment', 'timestamp', c.created_at, 'data', json({_joined(tx)}))
-                AS item
+            '{{"type":"comment","timestamp":"' || c.created_at || '","data":'
+            || {_joined(tx)} || '}}' AS item
         FROM comments c WHERE c.ticket_id = :ticket_id
     """
 
@@ -87,7 +87,8 @@ def snippets_sql(tickets: str) -> str:
             FROM hits CROSS JOIN comments c ON c.id = hits.id GROUP BY c.ticket_id
         )
         SELECT {_TICKET_OF_MATCH} AS ticket_id,
-            snippet(comments_fts, 0, '«', '»', '…', 64) AS snippet
+            iif(length(body) > 20000, highlight(comments_fts, 0, '«', '»'),
+                snippet(comments_fts, 0, '«', '»', '…', 64)) AS snippet
         FROM comments_fts
         WHERE comments_fts MATCH :match AND +comments_fts.rowid IN (SELECT id FROM best)
     """

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from kombuse_plugins.comments import queries, service
 from kombuse_plugins.comments.schemas import (
@@ -13,9 +13,9 @@ from kombuse_plugins.comments.schemas import (
 )
 from kombuse_sdk.contracts import Tickets
 from kombuse_sdk.contracts.comments import Comment
-from kombuse_sdk.http import ProjectId, Read, TicketNumber, Write, integer_id
+from kombuse_sdk.http import ProjectId, Read, Router, TicketNumber, Write, integer_id
 
-router = APIRouter()
+router = Router()
 
 _OF_TICKET = "/projects/{project_id}/tickets/by-number/{number}/comments"
 CommentId = Annotated[int, integer_id("Invalid comment ID")]

@@ -68,7 +68,7 @@ class CommentFilter(Query):
 
     author_id: str | None = None
     parent_id: Parent | None = Field(
-        None, description="Replies to this comment; `null`: comments that are no replies"
+        default=None, description="Replies to this comment; `null`: comments that are no replies"
     )
     limit: Limit = 50
     offset: Offset = 0

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from fastapi import APIRouter
-
 from kombuse_plugins.database.schemas import QueryBody, QueryRows, Tables
 from kombuse_plugins.database.service import Queries
-from kombuse_sdk.http import App
+from kombuse_sdk.http import App, Router
 
-router = APIRouter(prefix="/database")
+router = Router("/database")
 
 
 @router.get("/tables", response_model=Tables)

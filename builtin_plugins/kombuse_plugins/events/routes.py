@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from kombuse_plugins.events import service, subscriptions
 from kombuse_plugins.events.schemas import (
@@ -18,9 +18,9 @@ from kombuse_plugins.events.schemas import (
     SubscriptionFilter,
     Timeline,
 )
-from kombuse_sdk.http import Db, ProjectId, Read, TicketNumber, Write, integer_id
+from kombuse_sdk.http import Db, ProjectId, Read, Router, TicketNumber, Write, integer_id
 
-router = APIRouter()
+router = Router()
 SubscriptionId = Annotated[int, integer_id("Invalid subscription ID")]
 _TICKET = "/projects/{project_id}/tickets/by-number/{number}"
 

@@ -42,24 +42,39 @@ LABELS_OF_TICKET = Column(
     type=list[Label],
 )
 
-# Found through the label with the fewest tickets; each of those is then asked for the others.
-_WANTED = "SELECT value FROM json_each(:label_ids)"
+_WANTED = "WITH wanted AS MATERIALIZED (SELECT value AS id FROM json_each(:label_ids))"
+
+
+def _lacks(ticket_id: str) -> str:
+    """Whether the ticket lacks one of the wanted labels."""
+    return f"""
+        SELECT 1 FROM wanted w WHERE NOT EXISTS (
+            SELECT 1 FROM ticket_labels other
+            WHERE other.ticket_id = {ticket_id} AND other.label_id = w.id
+        )
+    """
+
+
+# A label on few tickets leads to them. One on many tickets is soon met on the way through the list.
 CARRIES_LABELS = Filter(
     param="label_ids",
     type=QueryIntList,
-    sql=f"""
+    sql=f"NOT EXISTS ({_WANTED} {_lacks('t.id')})",
+    seek=f"""
         t.id IN (
-            SELECT tl.ticket_id FROM ticket_labels tl
+            {_WANTED} SELECT tl.ticket_id FROM ticket_labels tl
             WHERE tl.label_id = (
-                SELECT l.id FROM labels l WHERE l.id IN ({_WANTED}) ORDER BY l.usage_count LIMIT 1
-            ) AND (json_array_length(:label_ids) = 1 OR json_array_length(:label_ids) = (
-                SELECT count(*) FROM ticket_labels other
-                WHERE other.ticket_id = tl.ticket_id AND other.label_id IN ({_WANTED})
-            ))
+                SELECT l.id FROM labels l WHERE l.id IN (SELECT id FROM wanted)
+                ORDER BY l.usage_count LIMIT 1
+            ) AND NOT EXISTS ({_lacks("tl.ticket_id")})
         )
     """,
+    at_most="""(
+        SELECT min(l.usage_count) FROM labels l
+        WHERE l.id IN (SELECT value FROM json_each(:label_ids))
+    )""",
     description="Ids separated by commas: tickets that carry all of these labels",
-    convert=json.dumps,
+    convert=lambda label_ids: json.dumps(list(dict.fromkeys(label_ids))),
 )
 
 

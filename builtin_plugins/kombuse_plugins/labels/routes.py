@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from kombuse_plugins.labels import queries, service
 from kombuse_plugins.labels.schemas import (
@@ -21,13 +21,14 @@ from kombuse_sdk.http import (
     PathParam,
     ProjectId,
     Read,
+    Router,
     TicketNumber,
     Write,
     integer_id,
     integer_path,
 )
 
-router = APIRouter()
+router = Router()
 
 _TICKET = "/projects/{project_id}/tickets/by-number/{number}/labels"
 _NEITHER = "Invalid ticket number or label ID"

@@ -1,6 +1,7 @@
 """Rules of labels; the provider of the Labels contract."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kombuse_plugins.labels import queries
 from kombuse_plugins.labels.models import LabelRow
@@ -64,7 +65,13 @@ def attach_initial(
         _attach(tx, ticket, label_id, added_by_id)
 
 
-def add(tx: WriteTx, ticket: TicketRef, label_id: int, added_by_id: str | None) -> bool:
+def add(
+    tx: WriteTx,
+    ticket: TicketRef,
+    label_id: int,
+    added_by_id: str | None,
+    kombuse_session_id: str | None = None,
+) -> bool:
     label = queries.row(tx, label_id)
     if label is None:
         raise NotFound("Label not found")
@@ -74,18 +81,26 @@ def add(tx: WriteTx, ticket: TicketRef, label_id: int, added_by_id: str | None) 
         return False
     actor_type = _actor_type(tx, added_by_id, "added_by_id")
     _attach(tx, ticket, label_id, added_by_id)
-    tx.emit(_event("label.added", ticket, label, added_by_id, actor_type))
+    event = _event("label.added", ticket, label, added_by_id, actor_type)
+    tx.emit(replace(event, kombuse_session_id=kombuse_session_id))
     return True
 
 
-def remove(tx: WriteTx, ticket: TicketRef, label_id: int, removed_by_id: str | None) -> bool:
+def remove(
+    tx: WriteTx,
+    ticket: TicketRef,
+    label_id: int,
+    removed_by_id: str | None,
+    kombuse_session_id: str | None = None,
+) -> bool:
     label = queries.row(tx, label_id)
     if label is None or not queries.is_attached(tx, ticket.id, label_id):
         return False
     actor_type = _actor_type(tx, removed_by_id, "removed_by_id")
     sql = "DELETE FROM ticket_labels WHERE ticket_id = ? AND label_id = ?"
     tx.execute(sql, (ticket.id, label_id))
-    tx.emit(_event("label.removed", ticket, label, removed_by_id, actor_type))
+    event = _event("label.removed", ticket, label, removed_by_id, actor_type)
+    tx.emit(replace(event, kombuse_session_id=kombuse_session_id))
     return True
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from kombuse_plugins.milestones import queries, service
 from kombuse_plugins.milestones.schemas import (
@@ -12,9 +12,9 @@ from kombuse_plugins.milestones.schemas import (
     MilestoneUpdate,
     MilestoneWithStats,
 )
-from kombuse_sdk.http import ProjectId, Read, Write, integer_id
+from kombuse_sdk.http import ProjectId, Read, Router, Write, integer_id
 
-router = APIRouter()
+router = Router()
 
 _OF_PROJECT = "/projects/{project_id}/milestones"
 MilestoneId = Annotated[int, integer_id("Invalid milestone ID")]

@@ -6,7 +6,7 @@ approves its tool, unless a file denies the tool by name. Whatever the rules say
 a tool writes where rules are kept, and nothing is approved for an agent that is gone or disabled.
 """
 
-from kombuse_plugins.permissions.files import FileRules, PermissionFiles, project_file
+from kombuse_plugins.permissions.rule_files import FileRules, PermissionFiles, project_file
 from kombuse_plugins.permissions.rules import QUESTIONS, Rules, changes_rules
 from kombuse_sdk.agents import PermissionRequest
 from kombuse_sdk.contracts import Agents, Projects

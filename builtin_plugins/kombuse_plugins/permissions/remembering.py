@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kombuse_plugins.permissions import programs
-from kombuse_plugins.permissions.files import PermissionFiles
 from kombuse_plugins.permissions.inputs import IS_CUT
+from kombuse_plugins.permissions.rule_files import PermissionFiles
 from kombuse_plugins.permissions.rules import BASH, QUESTIONS, entry
 from kombuse_sdk import config_files
 from kombuse_sdk.contracts import Agents

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from kombuse_plugins.permissions import queries
 from kombuse_plugins.permissions.schemas import (
@@ -16,9 +16,9 @@ from kombuse_plugins.permissions.schemas import (
 )
 from kombuse_sdk.contracts import Permissions, Projects
 from kombuse_sdk.contracts.permissions import PermissionReply
-from kombuse_sdk.http import App, ProjectId, Read
+from kombuse_sdk.http import App, ProjectId, Read, Router
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/projects/{project_id}/permissions", response_model=list[LogEntry])

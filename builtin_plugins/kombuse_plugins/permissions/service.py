@@ -17,10 +17,10 @@ from itertools import count
 from typing import Any, Literal
 
 from kombuse_plugins.permissions import description, judgement, queries, remembering
-from kombuse_plugins.permissions.files import PermissionFiles
 from kombuse_plugins.permissions.inputs import fingerprint, storable
 from kombuse_plugins.permissions.models import PermissionRequestRow
 from kombuse_plugins.permissions.remembering import Remembered
+from kombuse_plugins.permissions.rule_files import PermissionFiles
 from kombuse_sdk.agents import Decision, PermissionRequest
 from kombuse_sdk.contracts import Live, Sessions, Settings
 from kombuse_sdk.contracts.permissions import PermissionOutcome, PermissionReply

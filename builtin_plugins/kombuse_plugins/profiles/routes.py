@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from kombuse_plugins.profiles import queries, service
 from kombuse_plugins.profiles.schemas import ProfileCreate, ProfileFilter, ProfileUpdate
 from kombuse_sdk.contracts.profiles import Profile
-from kombuse_sdk.http import Read, Write
+from kombuse_sdk.http import Read, Router, Write
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/profiles", response_model=list[Profile])

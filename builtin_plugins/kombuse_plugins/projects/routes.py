@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from kombuse_plugins.projects import queries, service, setup
 from kombuse_plugins.projects.schemas import (
@@ -14,9 +14,9 @@ from kombuse_plugins.projects.schemas import (
     ProjectUpdate,
     SavedProject,
 )
-from kombuse_sdk.http import App, PathParam, ProjectId, Read, Write
+from kombuse_sdk.http import App, PathParam, ProjectId, Read, Router, Write
 
-router = APIRouter()
+router = Router()
 FolderOf = Annotated[str, PathParam(service.folder)]
 
 

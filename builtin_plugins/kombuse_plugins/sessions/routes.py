@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from kombuse_plugins.sessions import queries, service
 from kombuse_plugins.sessions.provider import live_sessions
@@ -20,9 +20,9 @@ from kombuse_plugins.sessions.schemas import (
     UsageRow,
 )
 from kombuse_plugins.sessions.service import Chat
-from kombuse_sdk.http import App, Db, Read, Write
+from kombuse_sdk.http import App, Db, Read, Router, Write
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/sessions", response_model=list[Session])

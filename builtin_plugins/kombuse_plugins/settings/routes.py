@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from fastapi import APIRouter
-
 from kombuse_plugins.settings import queries, service
 from kombuse_plugins.settings.schemas import ProfileSetting, SettingPut
-from kombuse_sdk.http import Read, Write
+from kombuse_sdk.http import Read, Router, Write
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/profiles/{profile_id}/settings", response_model=list[ProfileSetting])

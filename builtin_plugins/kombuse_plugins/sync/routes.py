@@ -2,15 +2,15 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from kombuse_plugins.sync import service
 from kombuse_plugins.sync.schemas import SyncQuery, SyncState
-from kombuse_sdk.http import Db
+from kombuse_sdk.http import Db, Router
 
 __all__ = ["router"]
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/sync/state", response_model=SyncState)

@@ -101,8 +101,10 @@ def _refusal(tx: ReadTx, ticket: TicketRef, message: str) -> Conflict:
 
 
 def _after(moment: str, minutes: int) -> str:
+    """Claims end with a whole second, so that claiming again at once does not move the end."""
     try:
-        return timestamp(datetime.fromisoformat(moment) + timedelta(minutes=minutes))
+        end = datetime.fromisoformat(moment) + timedelta(minutes=minutes, milliseconds=999)
+        return timestamp(end.replace(microsecond=0))
     except OverflowError:
         raise BadRequest("The claim would end after the year 9999") from None
 

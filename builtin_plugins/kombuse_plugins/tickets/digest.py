@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from kombuse_plugins.tickets.pruning import NO_CUTS, prune, shortened, size
 from kombuse_sdk.contracts import Attachments, Comments, Labels, Profiles
@@ -13,7 +13,7 @@ from kombuse_sdk.mcp import ToolInput
 from kombuse_sdk.schemas import LooseInt, NonEmpty
 from kombuse_sdk.storage import ReadTx, Row
 
-__all__ = ["CAP", "CommentFilters", "DigestConfig", "build"]
+__all__ = ["CAP", "CommentFilters", "DigestConfig", "Skipped", "build"]
 
 CAP = 25_000
 _DESCRIPTION = 240
@@ -43,15 +43,17 @@ _COMMENT = (
     "updated_at",
 )
 
+Skipped = Annotated[LooseInt, Field(ge=0), WithJsonSchema({"type": "integer", "minimum": 0})]
+
 
 class CommentFilters(ToolInput):
     author_ids: list[NonEmpty] | None = None
     actor_types: list[Literal["user", "agent"]] | None = None
     agent_types: list[str] | None = None
-    limit: Annotated[LooseInt, Field(ge=1, le=100)] = 20
-    offset: Annotated[LooseInt, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    offset: Skipped = 0
     include_bodies: bool = True
-    max_body_chars: Annotated[LooseInt, Field(ge=1, le=4000)] = 400
+    max_body_chars: Annotated[int, Field(ge=1, le=4000)] = 400
 
 
 class DigestConfig(ToolInput):
@@ -61,7 +63,7 @@ class DigestConfig(ToolInput):
     comments: bool | None = Field(default=None, description="Default true")
     images: bool | None = Field(default=None, description="Paths of image files; default false")
     force_full: bool = Field(default=False, description="Whole texts, no size cap")
-    ticket_body_preview_chars: Annotated[LooseInt, Field(ge=1, le=10_000)] = 1000
+    ticket_body_preview_chars: Annotated[int, Field(ge=1, le=10_000)] = 1000
     comment_filters: CommentFilters | None = None
 
     @property

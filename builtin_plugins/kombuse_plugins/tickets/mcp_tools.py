@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema
 
 from kombuse_plugins.tickets import digest, queries, search, service
-from kombuse_plugins.tickets.digest import DigestConfig
+from kombuse_plugins.tickets.digest import DigestConfig, Skipped
 from kombuse_plugins.tickets.schemas import (
     SortOrder,
     Status,
@@ -23,9 +23,10 @@ from kombuse_sdk.storage import ReadTx, WriteTx
 
 __all__ = ["TOOLS"]
 
-PositiveInt = Annotated[LooseInt, Field(gt=0)]
-PageSize = Annotated[LooseInt, Field(ge=1, le=100)]
-Skipped = Annotated[LooseInt, Field(ge=0)]
+PositiveInt = Annotated[
+    LooseInt, Field(gt=0), WithJsonSchema({"type": "integer", "exclusiveMinimum": 0})
+]
+PageSize = Annotated[int, Field(ge=1, le=100)]
 
 
 class GetTicket(ToolInput):
@@ -73,7 +74,7 @@ class UpdateTicket(ToolInput):
     title: NonEmpty | None = None
     body: str | None = None
     status: Status | None = None
-    priority: Annotated[LooseInt, Field(ge=0, le=4)] | None = None
+    priority: Annotated[int, Field(ge=0, le=4)] | None = None
     assignee_id: Annotated[
         str | None, WithJsonSchema({"type": ["string", "null"], "description": "null: nobody"})
     ] = None
@@ -139,9 +140,9 @@ def update_ticket(tx: WriteTx, caller: Caller, arguments: UpdateTicket) -> dict[
         raise BadRequest("Labels are not available")
     if labels is not None:
         for label_id in arguments.add_label_ids or ():
-            labels.add(tx, ticket, label_id, caller.profile_id)
+            labels.add(tx, ticket, label_id, caller.profile_id, caller.session_id)
         for label_id in arguments.remove_label_ids or ():
-            labels.remove(tx, ticket, label_id, caller.profile_id)
+            labels.remove(tx, ticket, label_id, caller.profile_id, caller.session_id)
     updated = queries.related(tx, ticket.id).load()
     return {"ticket": updated, "labels": updated.get("labels", [])}
 

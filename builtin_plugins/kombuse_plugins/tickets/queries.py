@@ -13,13 +13,12 @@ from typing import Any
 from kombuse_plugins.tickets.schemas import (
     SortBy,
     SortOrder,
-    Ticket,
     TicketFilter,
     TicketWithRelations,
 )
 from kombuse_sdk.contracts.projects import Projects
 from kombuse_sdk.contracts.tickets import TicketRef
-from kombuse_sdk.sql import JsonText, Where, json_object
+from kombuse_sdk.sql import JsonText, Where
 from kombuse_sdk.storage import ReadTx, Row
 
 __all__ = [
@@ -37,8 +36,8 @@ __all__ = [
 ]
 
 FEW = 1000
-_TICKET = json_object(Ticket, "t")
-_ONE = f"SELECT {_TICKET} FROM tickets t WHERE t.id = ?"
+_BODY = """|| ',"body":' || json_quote(t.body)"""
+_ONE = f"SELECT rtrim(t.wire, '}}') {_BODY} || '}}' FROM tickets t WHERE t.id = ?"
 _REF = "SELECT id FROM tickets WHERE project_id = ? AND ticket_number = ?"
 _ROW = "SELECT * FROM tickets WHERE project_id = ? AND ticket_number = ?"
 _COUNTS = """
@@ -49,7 +48,6 @@ _COUNTS = """
         'closed', ifnull(max(n) FILTER (WHERE status = 'closed'), 0)
     ) FROM ticket_counts WHERE project_id = ?
 """
-_PEOPLE = ("author_id", "assignee_id", "claimed_by_id")
 
 
 def one(tx: ReadTx, ticket_id: int) -> JsonText:
@@ -58,9 +56,11 @@ def one(tx: ReadTx, ticket_id: int) -> JsonText:
     return found
 
 
-def by_number(tx: ReadTx, project_id: str, number: int) -> JsonText | None:
-    sql = f"SELECT {row_sql(tx)} FROM tickets t WHERE t.project_id = ? AND t.ticket_number = ?"
-    return tx.json(sql, (project_id, number))
+def by_number(tx: ReadTx, project_id: str, number: int) -> Row | None:
+    """`id`, `loop_protection_enabled`, and the ticket as `wire`."""
+    where = "WHERE t.project_id = ? AND t.ticket_number = ?"
+    sql = f"SELECT t.id, t.loop_protection_enabled, {row_sql(tx)} AS wire FROM tickets t {where}"
+    return tx.one(sql, (project_id, number))
 
 
 def related(tx: ReadTx, ticket_id: int) -> JsonText:
@@ -88,7 +88,9 @@ def counts(tx: ReadTx, project_id: str | None) -> JsonText:
 
 def row_sql(tx: ReadTx, given: Mapping[str, Any] | None = None, extra: str = "") -> str:
     """JSON text of the ticket `t` with all that plugins join to it."""
-    return tx.kernel.joins(TicketWithRelations.joined_kind).select(_TICKET, given, extra)
+    return tx.kernel.joins(TicketWithRelations.joined_kind).select(
+        "t.wire", given, f"{_BODY} {extra}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +113,15 @@ class Order:
 class Selection:
     """The tickets that pass the filters of a request.
 
-    `is_narrow` says that there may be few of them among many.
+    `is_narrow` says that there may be few of them among many; `index` is that of the filter to find
+    those by, if it is one of ours.
     """
 
     where: Where
     given: Mapping[str, Any]
     project_id: str | None
     is_narrow: bool
+    index: str | None
 
     def over(self, source: str, *conditions: str, project: str = "t.project_id") -> str:
         """FROM and WHERE over a source that holds `t`; `project` is its column in the filter."""
@@ -131,9 +135,10 @@ class Selection:
         return self.over(f"tickets t INDEXED BY tickets_{scope}{order.sort_by}")
 
     def found(self) -> str:
-        """All of them by an index of a filter: that of the project is no help, unless it is in."""
-        is_indexed = any(self.given.get(name) is not None for name in _PEOPLE)
-        return self.over("tickets t", project="t.project_id" if is_indexed else "+t.project_id")
+        """All of them by the index of a filter; that of the project would find too many."""
+        if self.index is not None:
+            return self.over(f"tickets t INDEXED BY {self.index}")
+        return self.over("tickets t", project="+t.project_id")
 
     def is_few(self, tx: ReadTx) -> bool:
         if not self.is_narrow:
@@ -154,7 +159,6 @@ def select(tx: ReadTx, query: TicketFilter, contributed: Mapping[str, Any]) -> S
         where.params["project_id"] = project_id
     where.equal("t.status", status=query.status)
     where.equal("t.priority", priority=query.priority)
-    shared = len(where.conditions)
     where.equal("t.author_id", author_id=query.author_id)
     where.equal("t.assignee_id", assignee_id=query.assignee_id)
     where.equal("t.claimed_by_id", claimed_by_id=query.claimed_by_id)
@@ -164,8 +168,22 @@ def select(tx: ReadTx, query: TicketFilter, contributed: Mapping[str, Any]) -> S
         expired = "t.claim_expires_at < :now"
         unexpired = "(t.claim_expires_at IS NULL OR t.claim_expires_at >= :now)"
         where.add(expired if query.expired_claims else unexpired)
-    tx.kernel.joins(TicketFilter.joined_kind).apply(where, given)
-    return Selection(where, given, project_id, len(where.conditions) > shared)
+    is_joined = tx.kernel.joins(TicketFilter.joined_kind).apply(where, given, tx)
+    index = None if is_joined else _index(query)
+    return Selection(where, given, project_id, is_joined or index is not None, index)
+
+
+def _index(query: TicketFilter) -> str | None:
+    """The index of the filter that is likely to leave the least."""
+    if query.expired_claims:
+        return "tickets_claim_expiry"
+    if query.claimed_by_id is not None:
+        return "tickets_claimer"
+    if query.assignee_id is not None:
+        return "tickets_assignee"
+    if query.author_id is not None:
+        return "tickets_author"
+    return "tickets_claimer" if query.unclaimed is not None else None
 
 
 def page(tx: ReadTx, query: TicketFilter, **contributed: Any) -> JsonText:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from kombuse_plugins.tickets import claims, queries, search, service
 from kombuse_plugins.tickets.schemas import (
@@ -19,9 +19,9 @@ from kombuse_plugins.tickets.schemas import (
     Unclaim,
     ViewCreate,
 )
-from kombuse_sdk.http import Db, ProjectId, Read, TicketNumber, Write
+from kombuse_sdk.http import Db, ProjectId, Read, Router, TicketNumber, Write
 
-router = APIRouter()
+router = Router()
 _BY_NUMBER = "/projects/{project_id}/tickets/by-number/{number}"
 
 

@@ -25,24 +25,28 @@ from kombuse_sdk.contracts.comments import Comments
 from kombuse_sdk.sql import JsonText
 from kombuse_sdk.storage import ReadTx, Row
 
-__all__ = ["Search", "page", "parse"]
+__all__ = ["Search", "excerpt", "page", "parse"]
 
-RANKED = 10_000
+RANKED = 5_000
 COLLECTED = 5_000
-_FIRST_SLICE = 500
+FIRST_SLICE = 500
 Context = tuple[int, str | None, str | None]
 _DROPPED = str.maketrans(dict.fromkeys('"()*^{}\0'))
 _OPERATORS = frozenset({"AND", "OR", "NOT", "NEAR"})
 _NUMBER = re.compile(r"#?([0-9]{1,15})")
 _TEXT_IDS = "SELECT rowid FROM tickets_fts WHERE tickets_fts MATCH :match"
-_GIVEN = "(SELECT value FROM json_each(:ids))"
-# A column with marks differs from itself exactly when something in it matched.
+_GIVEN = "SELECT value FROM json_each(:ids)"
+_EXCERPT = 2_000
+_AROUND = 400
+# A column with marks differs from itself exactly when something in it matched. The snippets of FTS5
+# take time by the square of the hits in a text, so that of a long one is cut out here.
 _EXCERPTS = f"""
     SELECT rowid,
         iif(highlight(tickets_fts, 1, '«', '') != body,
-            snippet(tickets_fts, 1, '«', '»', '…', 64), NULL) AS body,
+            iif(length(body) > 20000, highlight(tickets_fts, 1, '«', '»'),
+                snippet(tickets_fts, 1, '«', '»', '…', 64)), NULL) AS body,
         highlight(tickets_fts, 0, '«', '»') AS title
-    FROM tickets_fts WHERE tickets_fts MATCH :match AND +rowid IN {_GIVEN}
+    FROM tickets_fts WHERE tickets_fts MATCH :match AND +rowid IN ({_GIVEN})
 """
 
 
@@ -145,13 +149,13 @@ class _Finder:
         yield from self._ids(f"SELECT t.id {found} ORDER BY {order.sql('+t.')}")
 
     def _sliced(self, order: Order, also: set[int], *, with_text: bool) -> Iterator[int]:
-        start, size = 0, _FIRST_SLICE
+        start, size = 0, FIRST_SLICE
         walk = f"SELECT t.id {self._selection.walk(order)} ORDER BY {order.sql()}"
         while True:
             self._params |= {"start": start, "size": size}
             ids = self._ids(f"{walk} LIMIT :size OFFSET :start")
             hits = also | (
-                self._hits(f"{_TEXT_IDS} AND +rowid IN {_GIVEN}", ids) if with_text else set()
+                self._hits(f"{_TEXT_IDS} AND +rowid IN ({_GIVEN})", ids) if with_text else set()
             )
             if self._comments is not None:
                 rest = [ticket_id for ticket_id in ids if ticket_id not in hits]
@@ -184,12 +188,25 @@ def _contexts(tx: ReadTx, match: str, ids: Sequence[int]) -> list[Context]:
 
 def _context(ticket_id: int, text: Row | None, snippets: Mapping[int, str]) -> Context:
     if text is not None and text["body"] is not None:
-        return ticket_id, text["body"], "body"
+        return ticket_id, excerpt(text["body"]), "body"
     if ticket_id in snippets:
-        return ticket_id, snippets[ticket_id], "comment"
+        return ticket_id, excerpt(snippets[ticket_id]), "comment"
     if text is not None:
-        return ticket_id, text["title"], "title"
+        return ticket_id, excerpt(text["title"]), "title"
     return ticket_id, None, None
+
+
+def excerpt(marked: str) -> str:
+    """A text with marks as it is, or of a long one what stands around its first hit."""
+    if len(marked) <= _EXCERPT:
+        return marked
+    hit = max(marked.find("«"), 0)
+    start = max(hit - _AROUND // 4, 0)
+    end = max(start + _AROUND, marked.find("»", hit) + 1)
+    part = marked[start:end]
+    if part.rfind("«") > part.rfind("»"):
+        part = part[: part.rfind("«")]
+    return f"{'…' if start else ''}{part}{'…' if end < len(marked) else ''}"
 
 
 def _rows(tx: ReadTx, selection: Selection, contexts: Sequence[Context]) -> JsonText:

@@ -43,7 +43,12 @@ def get(tx: ReadTx, project_id: str, number: int) -> JsonText:
     found = queries.by_number(tx, project_id, number)
     if found is None:
         raise NotFound("Ticket not found")
-    return _with_loop_protection(tx, found, require(tx, project_id, number).id)
+    ticket = JsonText(found["wire"].encode())
+    return (
+        _with_loop_protection(tx, ticket, found["id"])
+        if found["loop_protection_enabled"]
+        else ticket
+    )
 
 
 def counts(tx: ReadTx, project: str) -> JsonText:
@@ -165,10 +170,7 @@ def touch(tx: WriteTx, ticket_id: int) -> None:
 def _with_loop_protection(tx: ReadTx, ticket: JsonText, ticket_id: int) -> JsonText:
     """Whether agents are held up, on a ticket that is protected from their loops."""
     invocations = tx.services.find(Invocations)
-    protection = switches(tx, ticket_id)
-    if invocations is None or protection is None or not protection.loop_protection_enabled:
-        return ticket
-    is_tripped = invocations.is_tripped(tx, ticket_id)
+    is_tripped = invocations is not None and invocations.is_tripped(tx, ticket_id)
     value = b"true" if is_tripped else b"false"
     text = ticket.data[:-1] + b',"loop_protection_tripped":' + value + b"}"
     return JsonText(text, is_volatile=is_tripped)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from kombuse_plugins.triggers import dispatch, invocations, service
 from kombuse_plugins.triggers.schemas import (
@@ -15,9 +15,9 @@ from kombuse_plugins.triggers.schemas import (
     TriggerCreate,
     TriggerUpdate,
 )
-from kombuse_sdk.http import ProjectId, Read, Write, integer_id
+from kombuse_sdk.http import ProjectId, Read, Router, Write, integer_id
 
-router = APIRouter()
+router = Router()
 TriggerId = Annotated[int, integer_id("Invalid trigger ID")]
 InvocationId = Annotated[int, integer_id("Invalid invocation ID")]
 LabelId = Annotated[int, integer_id("Invalid label ID")]

@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from fastapi import APIRouter
-
 from kombuse_sdk.events import StoredEvent
-from kombuse_sdk.http import Read
+from kombuse_sdk.http import Read, Router
 from kombuse_sdk.mcp import Caller, Tool, ToolInput
 from kombuse_sdk.schemas import NonEmpty, Output
 from kombuse_sdk.storage import ReadTx, WriteTx
 
-router = APIRouter()
+router = Router()
 
 
 class Closed(Output):

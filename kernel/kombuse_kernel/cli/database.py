@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 @app.command()
 def check(home: Home = None, as_json: Json = False) -> None:
     """Look for damage; a server may be running. Exit code 5 when there is some."""
-    from kombuse_kernel import maintenance
+    from kombuse_kernel.cli import maintenance
 
     config = load_config(home)
     with explained(config):
@@ -40,7 +40,7 @@ def backup(
     home: Home = None,
 ) -> None:
     """Copy the database into a file; a server may be running. Uploaded files are not part of it."""
-    from kombuse_kernel import maintenance
+    from kombuse_kernel.cli import maintenance
 
     config = load_config(home)
     with explained(config):
@@ -57,7 +57,7 @@ def restore(
     home: Home = None,
 ) -> None:
     """Put a backup in the place of the database. The server must be stopped."""
-    from kombuse_kernel import maintenance
+    from kombuse_kernel.cli import maintenance
 
     config = load_config(home)
     with explained(config):

@@ -1,8 +1,11 @@
 """`kombuse serve`: the server in the foreground."""
 
+import gc
 import logging
 import os
 import sys
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +14,7 @@ import typer
 from kombuse_kernel.cli.faults import explained
 from kombuse_kernel.config import DEFAULT_PORT, Config, load_config
 from kombuse_kernel.home import hold, prepare
-from kombuse_sdk.console import CommandError, ExitCode, Home
+from kombuse_sdk.console import CommandError, ExitCode, Home, one_line
 
 if TYPE_CHECKING:
     from kombuse_kernel.kernel import RunningKernel
@@ -30,10 +33,11 @@ def serve(
     open_browser: Annotated[
         bool, typer.Option("--open", help="Open the web interface in a browser.")
     ] = False,
-    verbose: Annotated[bool, typer.Option(help="Log more to standard error.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log more to standard error.")] = False,
 ) -> None:
     """Run the server on this machine, until Ctrl-C or SIGTERM."""
     os.umask(0o077)
+    gc.disable()  # there is no garbage in what is imported now; `_ready` turns it on again
     _configure_logging(verbose)
     config = load_config(home, port=port)
     with explained(config):
@@ -49,11 +53,8 @@ def _serve(config: Config, open_browser: bool) -> None:
     try:
         listener = server.listen(config.port)
     except server.PortTaken as error:
-        raise CommandError(
-            f"port {config.port} is taken: choose another with --port, or any free one with"
-            " --port 0",
-            ExitCode.TAKEN,
-        ) from error
+        message = f"{error}: choose another with --port, or any free one with --port 0"
+        raise CommandError(message, ExitCode.TAKEN) from error
     with listener:
         config = replace(config, port=listener.getsockname()[1])
         is_new = not config.database_path.exists()
@@ -65,6 +66,8 @@ def _serve(config: Config, open_browser: bool) -> None:
 
 
 def _ready(kernel: "RunningKernel", is_new: bool, open_browser: bool) -> None:
+    gc.freeze()
+    gc.enable()
     url = f"http://127.0.0.1:{kernel.config.port}"
     lines = [f"Kombuse is ready at {url}"]
     if is_new:
@@ -78,14 +81,17 @@ def _ready(kernel: "RunningKernel", is_new: bool, open_browser: bool) -> None:
         f"    codex mcp add kombuse --url {url}/mcp",
         "  Ctrl-C ends the server.",
     ]
-    typer.echo("\n".join(lines))
+    with suppress(BrokenPipeError):  # nobody reads, which is no reason not to serve
+        typer.echo("\n".join(lines))
+        sys.stdout.flush()
     for status in kernel.host.left_out:
-        typer.echo(f"  Plugin {status.name} is {status.state}: {status.reason}", err=True)
-    sys.stdout.flush()
+        reason = one_line(status.reason)
+        typer.echo(f"  Plugin {status.name} is {status.state}: {reason}", err=True)
     if open_browser:
         import webbrowser
 
-        webbrowser.open(url)
+        # A browser in the terminal would hold up the server until it is closed.
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
 def _configure_logging(verbose: bool) -> None:
@@ -94,3 +100,5 @@ def _configure_logging(verbose: bool) -> None:
         level=logging.DEBUG if verbose else logging.WARNING,
         force=True,
     )
+    if not verbose:  # `_ready` lists the plugins that are left out
+        logging.getLogger("kombuse.plugins").setLevel(logging.ERROR)

@@ -86,7 +86,7 @@ class ApiRoutes:
                 name=route.name,
                 tags=[name],
                 summary=route.summary,
-                description=route.description,
+                description=route.description or None,
                 status_code=route.status_code,
                 response_class=route.response_class,
                 response_model=self._extender.output(route.response_model),

@@ -105,7 +105,7 @@ class Comments(Protocol):
         ...
 
     def matching_among_sql(self, tickets: str) -> str:
-        """`matching_sql` for the tickets of a subquery of ids only (a thousand, say).
+        """`matching_sql` for the tickets of a bare subquery of ids only (a thousand, say).
 
         Asked when a hundred thousand comments match. So it is one pass over the matches that keeps
         those of the given tickets, and never reads the row of each match: `SELECT (the ticket_id of
@@ -118,6 +118,7 @@ class Comments(Protocol):
         """SELECT of (ticket_id, snippet): the best ranked matching comment of each of the tickets.
 
         The same subquery and way as `matching_among_sql`; the snippet is that of FTS5 with the
-        markers `«` and `»`, the ellipsis `…` and at most 64 tokens.
+        markers `«` and `»`, the ellipsis `…` and at most 64 tokens, or the whole text with its
+        markers where that would take too long.
         """
         ...

@@ -36,7 +36,14 @@ class Labels(Protocol):
         """
         ...
 
-    def add(self, tx: WriteTx, ticket: TicketRef, label_id: int, added_by_id: str | None) -> bool:
+    def add(
+        self,
+        tx: WriteTx,
+        ticket: TicketRef,
+        label_id: int,
+        added_by_id: str | None,
+        kombuse_session_id: str | None = None,
+    ) -> bool:
         """Put a label on a ticket with its event; False when it was there already.
 
         Raises NotFound, BadRequest (label of another project), Unprocessable (unknown profile).
@@ -44,7 +51,12 @@ class Labels(Protocol):
         ...
 
     def remove(
-        self, tx: WriteTx, ticket: TicketRef, label_id: int, removed_by_id: str | None
+        self,
+        tx: WriteTx,
+        ticket: TicketRef,
+        label_id: int,
+        removed_by_id: str | None,
+        kombuse_session_id: str | None = None,
     ) -> bool:
         """Take a label off a ticket with its event; False when it was not there.
 

@@ -183,6 +183,8 @@ def test_a_length_above_the_limit_is_refused_before_the_body(
         ("IMAGE/PNG; charset=binary", b"\x89PNG\r\n\x1a\n...", "image/png"),
         ("image/png", b"\xff\xd8\xff\xe0...", "image/jpeg"),
         ("image/png", SVG, "image/svg+xml"),
+        ("image/png", b"\0" * 100, "image/png"),
+        ("image/webp", b"RIFF", "image/webp"),
     ],
 )
 def test_the_bytes_decide_which_image_it_is(
@@ -192,9 +194,10 @@ def test_the_bytes_decide_which_image_it_is(
 
 
 @pytest.mark.parametrize(
-    "data", [b"<!doctype html><script>alert(1)</script>", b"MZ\x90\0", b"\x7fELF", b"\0" * 100]
+    "data",
+    [b"<!doctype html><script>alert(1)</script>", b"MZ\x90\0", b"\x7fELF", b"#!/bin/sh", b"%PDF-1"],
 )
-def test_bytes_that_are_no_image_are_refused_whatever_is_declared(
+def test_bytes_that_are_something_else_are_refused_whatever_is_declared(
     send: Any, data: bytes, on_disk: Disk
 ) -> None:
     answer = send("a.png", data, "image/png")

@@ -142,10 +142,10 @@ def test_a_bad_update_is_refused(client: TestClient, make: Factory, body: dict[s
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_what_is_no_label_is_answered_as_such(client: TestClient, method: str) -> None:
-    body = {"json": {}} if method == "PATCH" else {}
+    body: dict[str, str] | None = {} if method == "PATCH" else None
 
-    bad = client.request(method, "/api/labels/1x", **body)  # type: ignore[arg-type]
-    unknown = client.request(method, "/api/labels/99", **body)  # type: ignore[arg-type]
+    bad = client.request(method, "/api/labels/1x", json=body)
+    unknown = client.request(method, "/api/labels/99", json=body)
 
     assert (bad.status_code, bad.json()) == (400, {"error": "Invalid label ID"})
     assert (unknown.status_code, unknown.json()) == (404, {"error": "Label not found"})

@@ -201,7 +201,7 @@ def test_the_contract_gives_rows_in_name_order(kernel: Kernel, make: Factory) ->
 
 def test_a_label_is_found_by_index_not_by_reading_all_tickets(kernel: Kernel) -> None:
     joins = kernel.joins("ticket")
-    (condition,) = (item.sql for item in joins.filters if item.param == "label_ids")
+    (condition,) = (item.seek for item in joins.filters if item.param == "label_ids")
     sql = f"EXPLAIN QUERY PLAN SELECT t.id FROM tickets t WHERE {condition}"
 
     with kernel.db.read() as tx:
@@ -209,6 +209,18 @@ def test_a_label_is_found_by_index_not_by_reading_all_tickets(kernel: Kernel) ->
 
     assert "SEARCH t USING INTEGER PRIMARY KEY (rowid=?)" in plan
     assert not [step for step in plan if step in ("SCAN t", "SCAN tl")]
+
+
+def test_a_label_on_many_tickets_is_asked_for_ticket_by_ticket(kernel: Kernel) -> None:
+    joins = kernel.joins("ticket")
+    (item,) = (item for item in joins.filters if item.param == "label_ids")
+    sql = f"EXPLAIN QUERY PLAN SELECT t.id FROM tickets t WHERE {item.sql}"
+
+    with kernel.db.read() as tx:
+        plan = [row["detail"] for row in tx.all(sql, {"label_ids": "[1]"})]
+        assert tx.value(f"SELECT {item.at_most}", {"label_ids": "[1]"}) is None
+
+    assert "SEARCH other USING PRIMARY KEY (ticket_id=? AND label_id=?)" in plan
 
 
 def test_the_labels_of_a_ticket_are_read_from_its_rows_alone(kernel: Kernel) -> None:

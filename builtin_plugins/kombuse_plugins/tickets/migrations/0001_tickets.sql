@@ -1,4 +1,5 @@
--- The body comes last, so that a walk along an index finds what it filters by without reading it.
+-- `wire` is the ticket as the API answers it, without the body, kept by SQLite itself: a list makes
+-- its rows of it. The body comes last, so that nothing has to be read past it.
 CREATE TABLE tickets (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     project_id TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
@@ -24,6 +25,19 @@ CREATE TABLE tickets (
     external_url TEXT,
     synced_at TEXT,
     title TEXT NOT NULL,
+    wire TEXT NOT NULL GENERATED ALWAYS AS (json_object(
+        'id', id, 'ticket_number', ticket_number, 'project_id', project_id,
+        'author_id', author_id, 'assignee_id', assignee_id, 'claimed_by_id', claimed_by_id,
+        'title', title,
+        'triggers_enabled', json(iif(triggers_enabled, 'true', 'false')),
+        'loop_protection_enabled', json(iif(loop_protection_enabled, 'true', 'false')),
+        'status', status, 'priority', priority,
+        'external_source', external_source, 'external_id', external_id,
+        'milestone_id', milestone_id, 'external_url', external_url, 'synced_at', synced_at,
+        'claimed_at', claimed_at, 'claim_expires_at', claim_expires_at,
+        'created_at', created_at, 'updated_at', updated_at,
+        'opened_at', opened_at, 'closed_at', closed_at, 'last_activity_at', last_activity_at
+    )) STORED,
     body TEXT,
     UNIQUE (project_id, ticket_number)
 );
@@ -31,18 +45,20 @@ CREATE UNIQUE INDEX tickets_external ON tickets (external_source, external_id)
     WHERE external_source IS NOT NULL;
 
 -- One per order of the list, in a project and over all. Status and priority, which are filtered by
--- most and split tickets into few large parts, are checked inside the index.
+-- most and split tickets into few large parts, are checked inside the index. (Not in those of
+-- priorities: with an id in them, and statistics, SQLite would look up the ids of a filter priority
+-- by priority instead of walking.)
 CREATE INDEX tickets_project_created_at ON tickets (project_id, created_at, id, status, priority);
 CREATE INDEX tickets_project_updated_at ON tickets (project_id, updated_at, id, status, priority);
 CREATE INDEX tickets_project_last_activity_at
     ON tickets (project_id, last_activity_at, id, status, priority);
-CREATE INDEX tickets_project_priority ON tickets (project_id, priority, id, status);
+CREATE INDEX tickets_project_priority ON tickets (project_id, priority);
 CREATE INDEX tickets_project_closed_at ON tickets (project_id, closed_at, id, status, priority);
 CREATE INDEX tickets_project_opened_at ON tickets (project_id, opened_at, id, status, priority);
 CREATE INDEX tickets_created_at ON tickets (created_at, id, status, priority);
 CREATE INDEX tickets_updated_at ON tickets (updated_at, id, status, priority);
 CREATE INDEX tickets_last_activity_at ON tickets (last_activity_at, id, status, priority);
-CREATE INDEX tickets_priority ON tickets (priority, id, status);
+CREATE INDEX tickets_priority ON tickets (priority);
 CREATE INDEX tickets_closed_at ON tickets (closed_at, id, status, priority);
 CREATE INDEX tickets_opened_at ON tickets (opened_at, id, status, priority);
 

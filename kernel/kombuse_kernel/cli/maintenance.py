@@ -16,7 +16,7 @@ from kombuse_sdk.schemas import timestamp
 
 __all__ = ["Finding", "back_up", "check", "restore"]
 
-_LOGS = ("-wal", "-shm", "-journal")
+_LOGS = ("-wal", "-journal")
 _SEARCH_TABLES = "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%USING fts5%'"
 _SHOWN = 10
 
@@ -96,11 +96,11 @@ def _put_aside(path: Path, backups: Path) -> Path:
     """Keep the database, with its log, which must not stay beside another one, as it is."""
     backups.mkdir(parents=True, exist_ok=True, mode=0o700)
     former = backups / f"before-restore-{timestamp().replace(':', '')}.db"
-    logs = [suffix for suffix in _LOGS if path.with_name(path.name + suffix).exists()]
-    for suffix in ("", *logs):
-        _link(path.with_name(path.name + suffix), former.with_name(former.name + suffix))
-    for suffix in logs:
-        path.with_name(path.name + suffix).unlink()
+    for suffix in ("", *_LOGS):
+        if path.with_name(path.name + suffix).exists():
+            _link(path.with_name(path.name + suffix), former.with_name(former.name + suffix))
+    for suffix in (*_LOGS, "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
     return former
 
 

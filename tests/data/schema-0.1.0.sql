@@ -1,0 +1,467 @@
+BEGIN;
+CREATE TABLE attachment_trash (
+    storage_path TEXT PRIMARY KEY NOT NULL,
+    keep_until TEXT
+) WITHOUT ROWID;
+CREATE TABLE attachments (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    comment_id INTEGER,
+    ticket_id INTEGER,
+    owner_ticket_id INTEGER NOT NULL REFERENCES tickets (id) ON DELETE CASCADE,
+    filename TEXT NOT NULL,
+    mime_type TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    storage_path TEXT NOT NULL UNIQUE,
+    uploaded_by_id TEXT NOT NULL REFERENCES profiles (id),
+    created_at TEXT NOT NULL,
+    CHECK ((comment_id IS NULL) != (ticket_id IS NULL))
+);
+CREATE TABLE comments (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    ticket_id INTEGER NOT NULL REFERENCES tickets (id) ON DELETE CASCADE,
+    author_id TEXT NOT NULL REFERENCES profiles (id),
+    parent_id INTEGER REFERENCES comments (id) ON DELETE SET NULL,
+    kombuse_session_id TEXT,
+    external_source TEXT,
+    external_id TEXT,
+    synced_at TEXT,
+    is_edited INTEGER NOT NULL DEFAULT 0 CHECK (is_edited IN (0, 1)),
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE TABLE cross_references (
+    source_ticket_id INTEGER NOT NULL REFERENCES tickets (id) ON DELETE CASCADE,
+    target_ticket_id INTEGER NOT NULL REFERENCES tickets (id) ON DELETE CASCADE,
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (source_ticket_id, target_ticket_id)
+) WITHOUT ROWID;
+CREATE TABLE event_cursors (
+    subscriber TEXT PRIMARY KEY NOT NULL,
+    last_event_id INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE event_failures (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    subscriber TEXT NOT NULL,
+    event_id INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    UNIQUE (subscriber, event_id)
+);
+CREATE TABLE event_subscriptions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    subscriber_id TEXT NOT NULL REFERENCES profiles (id) ON DELETE CASCADE,
+    event_type TEXT NOT NULL,
+    project_id TEXT REFERENCES projects (id) ON DELETE CASCADE,
+    last_processed_event_id INTEGER,
+    created_at TEXT NOT NULL,
+    UNIQUE (subscriber_id, event_type, project_id)
+);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_type TEXT NOT NULL,
+    project_id TEXT,
+    ticket_id INTEGER,
+    comment_id INTEGER,
+    actor_id TEXT,
+    actor_type TEXT NOT NULL CHECK (actor_type IN ('user', 'agent', 'system')),
+    payload TEXT NOT NULL CHECK (json_valid(payload)),
+    kombuse_session_id TEXT,
+    created_at TEXT NOT NULL
+);
+CREATE TABLE labels (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    project_id TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    slug TEXT,
+    color TEXT NOT NULL DEFAULT '#808080',
+    description TEXT,
+    plugin_id TEXT,
+    is_enabled INTEGER NOT NULL DEFAULT 1 CHECK (is_enabled IN (0, 1)),
+    created_at TEXT NOT NULL,
+    usage_count INTEGER NOT NULL DEFAULT 0,
+    open_usage_count INTEGER NOT NULL DEFAULT 0,
+    wire TEXT NOT NULL GENERATED ALWAYS AS (json_object(
+        'id', id, 'project_id', project_id, 'name', name, 'slug', slug, 'color', color,
+        'description', description, 'plugin_id', plugin_id,
+        'is_enabled', json(iif(is_enabled, 'true', 'false')), 'created_at', created_at
+    )) STORED
+);
+CREATE TABLE mentions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    comment_id INTEGER NOT NULL REFERENCES comments (id) ON DELETE CASCADE,
+    mention_type TEXT NOT NULL CHECK (mention_type IN ('profile', 'ticket')),
+    mentioned_profile_id TEXT REFERENCES profiles (id),
+    mentioned_ticket_id INTEGER REFERENCES tickets (id) ON DELETE CASCADE,
+    mention_text TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    CHECK ((mention_type = 'profile') = (mentioned_profile_id IS NOT NULL)),
+    CHECK ((mention_type = 'ticket') = (mentioned_ticket_id IS NOT NULL))
+);
+CREATE TABLE migrations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    plugin TEXT NOT NULL,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    applied_at TEXT NOT NULL,
+    UNIQUE (plugin, name)
+);
+CREATE TABLE milestones (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    project_id TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+    title TEXT NOT NULL,
+    description TEXT,
+    due_date TEXT,
+    status TEXT NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'closed')),
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    open_count INTEGER NOT NULL DEFAULT 0,
+    closed_count INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE profile_settings (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    profile_id TEXT NOT NULL REFERENCES profiles (id) ON DELETE CASCADE,
+    setting_key TEXT NOT NULL,
+    setting_value TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    UNIQUE (profile_id, setting_key)
+);
+CREATE TABLE profiles (
+    id TEXT PRIMARY KEY NOT NULL,
+    type TEXT NOT NULL CHECK (type IN ('user', 'agent')),
+    name TEXT NOT NULL,
+    slug TEXT,
+    email TEXT,
+    description TEXT,
+    avatar_url TEXT,
+    external_source TEXT,
+    external_id TEXT,
+    plugin_id TEXT,
+    is_active INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    wire TEXT NOT NULL GENERATED ALWAYS AS (json_object(
+        'id', id, 'type', type, 'name', name, 'slug', slug, 'email', email,
+        'description', description, 'avatar_url', avatar_url,
+        'external_source', external_source, 'external_id', external_id, 'plugin_id', plugin_id,
+        'is_active', json(iif(is_active, 'true', 'false')),
+        'created_at', created_at, 'updated_at', updated_at
+    )) STORED
+);
+CREATE TABLE projects (
+    id TEXT PRIMARY KEY NOT NULL,
+    name TEXT NOT NULL,
+    slug TEXT NOT NULL,
+    description TEXT,
+    owner_id TEXT NOT NULL REFERENCES profiles (id),
+    local_path TEXT,
+    repo_source TEXT CHECK (repo_source IN ('github', 'gitlab', 'bitbucket')),
+    repo_owner TEXT,
+    repo_name TEXT,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    next_ticket_number INTEGER NOT NULL DEFAULT 1,
+    search_text TEXT NOT NULL
+);
+CREATE TABLE ticket_counts (
+    project_id TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+    status TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    PRIMARY KEY (project_id, status)
+) WITHOUT ROWID;
+CREATE TABLE ticket_labels (
+    ticket_id INTEGER NOT NULL REFERENCES tickets (id) ON DELETE CASCADE,
+    label_id INTEGER NOT NULL REFERENCES labels (id) ON DELETE CASCADE,
+    added_by_id TEXT REFERENCES profiles (id),
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (ticket_id, label_id)
+) WITHOUT ROWID;
+CREATE TABLE ticket_views (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    ticket_id INTEGER NOT NULL REFERENCES tickets (id) ON DELETE CASCADE,
+    profile_id TEXT NOT NULL REFERENCES profiles (id) ON DELETE CASCADE,
+    last_viewed_at TEXT NOT NULL,
+    UNIQUE (ticket_id, profile_id)
+);
+CREATE TABLE tickets (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    project_id TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+    ticket_number INTEGER NOT NULL,
+    author_id TEXT NOT NULL REFERENCES profiles (id),
+    assignee_id TEXT REFERENCES profiles (id),
+    claimed_by_id TEXT REFERENCES profiles (id),
+    status TEXT NOT NULL DEFAULT 'open'
+        CHECK (status IN ('open', 'in_progress', 'blocked', 'closed')),
+    priority INTEGER CHECK (priority BETWEEN 0 AND 4),
+    milestone_id INTEGER,
+    triggers_enabled INTEGER NOT NULL DEFAULT 1 CHECK (triggers_enabled IN (0, 1)),
+    loop_protection_enabled INTEGER NOT NULL DEFAULT 1 CHECK (loop_protection_enabled IN (0, 1)),
+    claimed_at TEXT,
+    claim_expires_at TEXT,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    opened_at TEXT NOT NULL,
+    closed_at TEXT,
+    last_activity_at TEXT NOT NULL,
+    external_source TEXT,
+    external_id TEXT,
+    external_url TEXT,
+    synced_at TEXT,
+    title TEXT NOT NULL,
+    wire TEXT NOT NULL GENERATED ALWAYS AS (json_object(
+        'id', id, 'ticket_number', ticket_number, 'project_id', project_id,
+        'author_id', author_id, 'assignee_id', assignee_id, 'claimed_by_id', claimed_by_id,
+        'title', title,
+        'triggers_enabled', json(iif(triggers_enabled, 'true', 'false')),
+        'loop_protection_enabled', json(iif(loop_protection_enabled, 'true', 'false')),
+        'status', status, 'priority', priority,
+        'external_source', external_source, 'external_id', external_id,
+        'milestone_id', milestone_id, 'external_url', external_url, 'synced_at', synced_at,
+        'claimed_at', claimed_at, 'claim_expires_at', claim_expires_at,
+        'created_at', created_at, 'updated_at', updated_at,
+        'opened_at', opened_at, 'closed_at', closed_at, 'last_activity_at', last_activity_at
+    )) STORED,
+    body TEXT,
+    UNIQUE (project_id, ticket_number)
+);
+CREATE VIRTUAL TABLE comments_fts USING fts5 (
+    body, content='comments', content_rowid='id', tokenize='porter unicode61', prefix='1 2'
+);
+CREATE VIRTUAL TABLE tickets_fts USING fts5 (
+    title, body,
+    content='tickets', content_rowid='id', tokenize='porter unicode61', prefix='1 2'
+);
+DELETE FROM sqlite_sequence;
+INSERT INTO comments (id, ticket_id, author_id, parent_id, kombuse_session_id, external_source, external_id, synced_at, is_edited, created_at, updated_at, body) VALUES (1, 1, 'ann', NULL, NULL, NULL, NULL, NULL, 0, '2026-11-24T12:41:30.538Z', '2026-11-24T12:41:30.538Z', '@[Ann](ann) remembers #1');
+INSERT INTO event_cursors (subscriber, last_event_id) VALUES ('attachments.comments', 9);
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (1, 'milestone.created', '7c745292-a9c0-442b-9177-55e4e16eef86', NULL, NULL, NULL, 'system', '{"milestone_id":1,"title":"First"}', NULL, '2026-11-24T12:41:30.530Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (2, 'ticket.created', '7c745292-a9c0-442b-9177-55e4e16eef86', 1, NULL, 'user-1', 'user', '{"title":"An old ticket"}', NULL, '2026-11-24T12:41:30.533Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (3, 'ticket.updated', '7c745292-a9c0-442b-9177-55e4e16eef86', 1, NULL, NULL, 'user', '{"changes":["milestone_id"]}', NULL, '2026-11-24T12:41:30.536Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (4, 'mention.created', '7c745292-a9c0-442b-9177-55e4e16eef86', 1, 1, 'ann', 'user', '{"mention_type":"profile","mentioned_profile_id":"ann","mention_text":"@Ann","comment_body":"@[Ann](ann) remembers #1"}', NULL, '2026-11-24T12:41:30.538Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (5, 'mention.created', '7c745292-a9c0-442b-9177-55e4e16eef86', 1, 1, 'ann', 'user', '{"mention_type":"ticket","mentioned_ticket_id":1,"mentioned_ticket_project_id":"7c745292-a9c0-442b-9177-55e4e16eef86","mentioned_ticket_number":1,"mention_text":"#1","comment_body":"@[Ann](ann) remembers #1"}', NULL, '2026-11-24T12:41:30.538Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (6, 'comment.added', '7c745292-a9c0-442b-9177-55e4e16eef86', 1, 1, 'ann', 'user', '{"comment_id":1,"ticket_id":1,"author_type":"user","author_id":"ann"}', NULL, '2026-11-24T12:41:30.538Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (7, 'ticket.claimed', '7c745292-a9c0-442b-9177-55e4e16eef86', 1, NULL, 'ann', 'user', '{"claimed_by_id":"ann"}', NULL, '2026-11-24T12:41:30.541Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (8, 'ticket.created', '7c745292-a9c0-442b-9177-55e4e16eef86', 2, NULL, 'user-1', 'user', '{"title":"A closed ticket"}', NULL, '2026-11-24T12:41:30.543Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (9, 'ticket.closed', '7c745292-a9c0-442b-9177-55e4e16eef86', 2, NULL, NULL, 'user', '{"changes":["status"]}', NULL, '2026-11-24T12:41:30.545Z');
+INSERT INTO labels (id, project_id, name, slug, color, description, plugin_id, is_enabled, created_at, usage_count, open_usage_count) VALUES (1, '7c745292-a9c0-442b-9177-55e4e16eef86', 'bug', 'bug', '#ff0000', NULL, NULL, 1, '2026-11-24T12:41:30.528Z', 1, 1);
+INSERT INTO mentions (id, comment_id, mention_type, mentioned_profile_id, mentioned_ticket_id, mention_text, created_at) VALUES (1, 1, 'profile', 'ann', NULL, '@Ann', '2026-11-24T12:41:30.538Z');
+INSERT INTO mentions (id, comment_id, mention_type, mentioned_profile_id, mentioned_ticket_id, mention_text, created_at) VALUES (2, 1, 'ticket', NULL, 1, '#1', '2026-11-24T12:41:30.538Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (1, 'kernel', '0001_events', 'd367bba01eee45522f8ef420c2050df42952499df195537f35259cfd7e586bca', '2026-11-24T12:41:29.967Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (2, 'profiles', '0001_profiles', 'e94ba34c1d317d16828e66e5c51653229e5bb4fa2b5b9a8aab1b80b3aed9428b', '2026-11-24T12:41:29.968Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (3, 'projects', '0001_projects', '8ef65a60f35e2d13c3c254befbfebde592d7a8386fb10329b226911514268aea', '2026-11-24T12:41:29.968Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (4, 'tickets', '0001_tickets', '33cd7d4f3cdcdf513d39781577c6dca4971ef6ace051eb8f56d0cfc26ae9f6c5', '2026-11-24T12:41:29.970Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (5, 'attachments', '0001_attachments', 'd3c856da963dcf4dd1a0055d5b268286148fa52116ace700d3a28186f4e23e9e', '2026-11-24T12:41:29.979Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (6, 'comments', '0001_comments', '10b4cd0d5a2b8d33cc3023ec03548c8cdb3a0831afb4bd59332dde984e60a094', '2026-11-24T12:41:29.980Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (7, 'events', '0001_subscriptions', 'd2508ab87e21e3972ec7952727982c055b6cc9571f39f79c5c33f416f6b2a2d9', '2026-11-24T12:41:29.980Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (8, 'labels', '0001_labels', 'e36d78308b5a7542900eeedd59d5d3baddc818ab6e60738f6e8855219237c9bb', '2026-11-24T12:41:29.981Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (9, 'milestones', '0001_milestones', 'f9643a02a4bde993f7d537669293b71482c1205629a044f79f0f2ce0687d1bf6', '2026-11-24T12:41:29.982Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (10, 'settings', '0001_settings', '378f4a20fef937efcd4b9c9f9d47cf9d178a0a08c727a6f990bf6845d03cb667', '2026-11-24T12:41:29.982Z');
+INSERT INTO milestones (id, project_id, title, description, due_date, status, created_at, updated_at, open_count, closed_count) VALUES (1, '7c745292-a9c0-442b-9177-55e4e16eef86', 'First', NULL, '2030-01-01', 'open', '2026-11-24T12:41:30.530Z', '2026-11-24T12:41:30.530Z', 1, 0);
+INSERT INTO profile_settings (id, profile_id, setting_key, setting_value, created_at, updated_at) VALUES (1, 'user-1', 'theme', 'dark', '2026-11-24T12:41:30.548Z', '2026-11-24T12:41:30.548Z');
+INSERT INTO profiles (id, type, name, slug, email, description, avatar_url, external_source, external_id, plugin_id, is_active, created_at, updated_at) VALUES ('user-1', 'user', 'Default User', NULL, 'user@example.com', NULL, NULL, NULL, NULL, NULL, 1, '2026-11-24T12:41:30.425Z', '2026-11-24T12:41:30.425Z');
+INSERT INTO profiles (id, type, name, slug, email, description, avatar_url, external_source, external_id, plugin_id, is_active, created_at, updated_at) VALUES ('anonymous-agent', 'agent', 'Anonymous Agent', NULL, NULL, 'Stands for MCP clients that do not say who they are', NULL, NULL, NULL, NULL, 1, '2026-11-24T12:41:30.425Z', '2026-11-24T12:41:30.425Z');
+INSERT INTO profiles (id, type, name, slug, email, description, avatar_url, external_source, external_id, plugin_id, is_active, created_at, updated_at) VALUES ('ann', 'user', 'Ann', NULL, 'ann@example.com', NULL, NULL, NULL, NULL, NULL, 1, '2026-11-24T12:41:30.500Z', '2026-11-24T12:41:30.500Z');
+INSERT INTO projects (id, name, slug, description, owner_id, local_path, repo_source, repo_owner, repo_name, created_at, updated_at, next_ticket_number, search_text) VALUES ('7c745292-a9c0-442b-9177-55e4e16eef86', 'Old project', 'old-project', NULL, 'ann', NULL, NULL, NULL, NULL, '2026-11-24T12:41:30.511Z', '2026-11-24T12:41:30.511Z', 3, 'old project');
+INSERT INTO ticket_counts (project_id, status, n) VALUES ('7c745292-a9c0-442b-9177-55e4e16eef86', 'closed', 1);
+INSERT INTO ticket_counts (project_id, status, n) VALUES ('7c745292-a9c0-442b-9177-55e4e16eef86', 'open', 1);
+INSERT INTO ticket_labels (ticket_id, label_id, added_by_id, created_at) VALUES (1, 1, 'user-1', '2026-11-24T12:41:30.533Z');
+INSERT INTO ticket_views (id, ticket_id, profile_id, last_viewed_at) VALUES (1, 1, 'user-1', '2026-11-24T12:41:30.533Z');
+INSERT INTO ticket_views (id, ticket_id, profile_id, last_viewed_at) VALUES (2, 1, 'ann', '2026-11-24T12:41:30.541Z');
+INSERT INTO ticket_views (id, ticket_id, profile_id, last_viewed_at) VALUES (3, 2, 'user-1', '2026-11-24T12:41:30.543Z');
+INSERT INTO tickets (id, project_id, ticket_number, author_id, assignee_id, claimed_by_id, status, priority, milestone_id, triggers_enabled, loop_protection_enabled, claimed_at, claim_expires_at, created_at, updated_at, opened_at, closed_at, last_activity_at, external_source, external_id, external_url, synced_at, title, body) VALUES (1, '7c745292-a9c0-442b-9177-55e4e16eef86', 1, 'user-1', 'ann', 'ann', 'open', 2, 1, 1, 1, '2026-11-24T12:41:30.541Z', NULL, '2026-11-24T12:41:30.533Z', '2026-11-24T12:41:30.541Z', '2026-11-24T12:41:30.533Z', NULL, '2026-11-24T12:41:30.541Z', NULL, NULL, NULL, NULL, 'An old ticket', 'with words');
+INSERT INTO tickets (id, project_id, ticket_number, author_id, assignee_id, claimed_by_id, status, priority, milestone_id, triggers_enabled, loop_protection_enabled, claimed_at, claim_expires_at, created_at, updated_at, opened_at, closed_at, last_activity_at, external_source, external_id, external_url, synced_at, title, body) VALUES (2, '7c745292-a9c0-442b-9177-55e4e16eef86', 2, 'user-1', NULL, NULL, 'closed', NULL, NULL, 1, 1, NULL, NULL, '2026-11-24T12:41:30.543Z', '2026-11-24T12:41:30.545Z', '2026-11-24T12:41:30.543Z', '2026-11-24T12:41:30.545Z', '2026-11-24T12:41:30.545Z', NULL, NULL, NULL, NULL, 'A closed ticket', NULL);
+INSERT INTO sqlite_sequence (name, seq) VALUES ('migrations', 10);
+INSERT INTO sqlite_sequence (name, seq) VALUES ('labels', 1);
+INSERT INTO sqlite_sequence (name, seq) VALUES ('milestones', 1);
+INSERT INTO sqlite_sequence (name, seq) VALUES ('events', 9);
+INSERT INTO sqlite_sequence (name, seq) VALUES ('tickets', 2);
+INSERT INTO sqlite_sequence (name, seq) VALUES ('ticket_views', 3);
+INSERT INTO sqlite_sequence (name, seq) VALUES ('comments', 1);
+INSERT INTO sqlite_sequence (name, seq) VALUES ('mentions', 2);
+INSERT INTO sqlite_sequence (name, seq) VALUES ('profile_settings', 1);
+INSERT INTO comments_fts (comments_fts) VALUES ('rebuild');
+INSERT INTO tickets_fts (tickets_fts) VALUES ('rebuild');
+CREATE INDEX attachments_comment ON attachments (comment_id, created_at, id)
+    WHERE comment_id IS NOT NULL;
+CREATE INDEX attachments_owner ON attachments (owner_ticket_id);
+CREATE INDEX attachments_ticket ON attachments (ticket_id, created_at, id)
+    WHERE ticket_id IS NOT NULL;
+CREATE INDEX comments_author ON comments (author_id);
+CREATE INDEX comments_parent ON comments (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX comments_session ON comments (kombuse_session_id)
+    WHERE kombuse_session_id IS NOT NULL;
+CREATE INDEX comments_thread ON comments (ticket_id, parent_id, created_at, id);
+CREATE INDEX comments_ticket ON comments (ticket_id, created_at, id);
+CREATE INDEX comments_ticket_author ON comments (ticket_id, author_id, created_at, id);
+CREATE INDEX cross_references_target ON cross_references (target_ticket_id);
+CREATE UNIQUE INDEX event_subscriptions_everywhere
+    ON event_subscriptions (subscriber_id, event_type) WHERE project_id IS NULL;
+CREATE INDEX event_subscriptions_list ON event_subscriptions (subscriber_id, created_at, id);
+CREATE INDEX event_subscriptions_project ON event_subscriptions (project_id)
+    WHERE project_id IS NOT NULL;
+CREATE INDEX events_actor ON events (actor_id, created_at, id) WHERE actor_id IS NOT NULL;
+CREATE INDEX events_actor_type ON events (actor_type, created_at, id);
+CREATE INDEX events_comment ON events (comment_id) WHERE comment_id IS NOT NULL;
+CREATE INDEX events_created ON events (created_at, id);
+CREATE INDEX events_project ON events (project_id, created_at, id);
+CREATE INDEX events_project_actor_type ON events (project_id, actor_type, created_at, id);
+CREATE INDEX events_project_type ON events (project_id, event_type, created_at, id);
+CREATE INDEX events_session ON events (kombuse_session_id) WHERE kombuse_session_id IS NOT NULL;
+CREATE INDEX events_ticket ON events (ticket_id, created_at, id) WHERE ticket_id IS NOT NULL;
+CREATE INDEX events_type ON events (event_type, created_at, id);
+CREATE INDEX events_type_log ON events (event_type, id);
+CREATE INDEX labels_name ON labels (project_id, name, id);
+CREATE INDEX labels_open_usage ON labels (project_id, open_usage_count DESC, name, id);
+CREATE UNIQUE INDEX labels_plugin_slug ON labels (project_id, plugin_id, slug)
+    WHERE slug IS NOT NULL AND plugin_id IS NOT NULL;
+CREATE UNIQUE INDEX labels_slug ON labels (project_id, slug)
+    WHERE slug IS NOT NULL AND plugin_id IS NULL;
+CREATE INDEX labels_usage ON labels (project_id, usage_count DESC, name, id);
+CREATE INDEX mentions_comment ON mentions (comment_id);
+CREATE INDEX mentions_profile ON mentions (mentioned_profile_id)
+    WHERE mentioned_profile_id IS NOT NULL;
+CREATE INDEX mentions_ticket ON mentions (mentioned_ticket_id)
+    WHERE mentioned_ticket_id IS NOT NULL;
+CREATE INDEX milestones_due ON milestones
+    (project_id, due_date IS NULL, due_date, created_at DESC, id DESC);
+CREATE INDEX milestones_status_due ON milestones
+    (project_id, status, due_date IS NULL, due_date, created_at DESC, id DESC);
+CREATE INDEX profiles_active ON profiles (is_active, created_at, id);
+CREATE INDEX profiles_created ON profiles (created_at, id);
+CREATE UNIQUE INDEX profiles_email ON profiles (lower(email)) WHERE email IS NOT NULL;
+CREATE UNIQUE INDEX profiles_external ON profiles (external_source, external_id)
+    WHERE external_source IS NOT NULL;
+CREATE INDEX profiles_name ON profiles (name);
+CREATE UNIQUE INDEX profiles_plugin_slug ON profiles (slug, plugin_id)
+    WHERE slug IS NOT NULL AND plugin_id IS NOT NULL;
+CREATE UNIQUE INDEX profiles_slug ON profiles (slug) WHERE slug IS NOT NULL AND plugin_id IS NULL;
+CREATE INDEX profiles_type ON profiles (type, created_at, id);
+CREATE INDEX projects_created ON projects (created_at, id);
+CREATE INDEX projects_id_folded ON projects (lower(id));
+CREATE UNIQUE INDEX projects_local_path ON projects (local_path) WHERE local_path IS NOT NULL;
+CREATE INDEX projects_owner ON projects (owner_id, created_at, id);
+CREATE INDEX projects_repo_source ON projects (repo_source, created_at, id);
+CREATE UNIQUE INDEX projects_slug ON projects (slug);
+CREATE INDEX ticket_labels_label ON ticket_labels (label_id, ticket_id);
+CREATE INDEX ticket_views_profile ON ticket_views (profile_id, ticket_id);
+CREATE INDEX tickets_assignee ON tickets (assignee_id, project_id) WHERE assignee_id IS NOT NULL;
+CREATE INDEX tickets_author ON tickets (author_id, project_id);
+CREATE INDEX tickets_claim_expiry ON tickets (claim_expires_at) WHERE claim_expires_at IS NOT NULL;
+CREATE INDEX tickets_claimer ON tickets (claimed_by_id, project_id);
+CREATE INDEX tickets_closed_at ON tickets (closed_at, id, status, priority);
+CREATE INDEX tickets_created_at ON tickets (created_at, id, status, priority);
+CREATE UNIQUE INDEX tickets_external ON tickets (external_source, external_id)
+    WHERE external_source IS NOT NULL;
+CREATE INDEX tickets_last_activity_at ON tickets (last_activity_at, id, status, priority);
+CREATE INDEX tickets_milestone ON tickets (milestone_id) WHERE milestone_id IS NOT NULL;
+CREATE INDEX tickets_opened_at ON tickets (opened_at, id, status, priority);
+CREATE INDEX tickets_priority ON tickets (priority);
+CREATE INDEX tickets_project_closed_at ON tickets (project_id, closed_at, id, status, priority);
+CREATE INDEX tickets_project_created_at ON tickets (project_id, created_at, id, status, priority);
+CREATE INDEX tickets_project_last_activity_at
+    ON tickets (project_id, last_activity_at, id, status, priority);
+CREATE INDEX tickets_project_opened_at ON tickets (project_id, opened_at, id, status, priority);
+CREATE INDEX tickets_project_priority ON tickets (project_id, priority);
+CREATE INDEX tickets_project_updated_at ON tickets (project_id, updated_at, id, status, priority);
+CREATE INDEX tickets_updated_at ON tickets (updated_at, id, status, priority);
+CREATE TRIGGER attachments_deleted AFTER DELETE ON attachments BEGIN
+    INSERT OR REPLACE INTO attachment_trash (storage_path) VALUES (OLD.storage_path);
+END;
+CREATE TRIGGER comments_deleted AFTER DELETE ON comments BEGIN
+    UPDATE events SET comment_id = NULL WHERE comment_id = OLD.id;
+END;
+CREATE TRIGGER comments_fts_delete AFTER DELETE ON comments BEGIN
+    INSERT INTO comments_fts (comments_fts, rowid, body) VALUES ('delete', OLD.id, OLD.body);
+END;
+CREATE TRIGGER comments_fts_insert AFTER INSERT ON comments BEGIN
+    INSERT INTO comments_fts (rowid, body) VALUES (NEW.id, NEW.body);
+END;
+CREATE TRIGGER comments_fts_update AFTER UPDATE OF body ON comments
+WHEN OLD.body != NEW.body BEGIN
+    INSERT INTO comments_fts (comments_fts, rowid, body) VALUES ('delete', OLD.id, OLD.body);
+    INSERT INTO comments_fts (rowid, body) VALUES (NEW.id, NEW.body);
+END;
+CREATE TRIGGER milestones_deleted AFTER DELETE ON milestones BEGIN
+    UPDATE tickets SET milestone_id = NULL WHERE milestone_id = OLD.id;
+END;
+CREATE TRIGGER milestones_ticket_added AFTER INSERT ON tickets
+WHEN NEW.milestone_id IS NOT NULL BEGIN
+    UPDATE milestones SET
+        open_count = open_count + (NEW.status != 'closed'),
+        closed_count = closed_count + (NEW.status = 'closed')
+    WHERE id = NEW.milestone_id;
+END;
+CREATE TRIGGER milestones_ticket_changed AFTER UPDATE OF milestone_id, status ON tickets
+WHEN OLD.milestone_id IS NOT NEW.milestone_id OR OLD.status != NEW.status BEGIN
+    UPDATE milestones SET
+        open_count = open_count - (OLD.status != 'closed'),
+        closed_count = closed_count - (OLD.status = 'closed')
+    WHERE id = OLD.milestone_id;
+    UPDATE milestones SET
+        open_count = open_count + (NEW.status != 'closed'),
+        closed_count = closed_count + (NEW.status = 'closed')
+    WHERE id = NEW.milestone_id;
+END;
+CREATE TRIGGER milestones_ticket_deleted AFTER DELETE ON tickets
+WHEN OLD.milestone_id IS NOT NULL BEGIN
+    UPDATE milestones SET
+        open_count = open_count - (OLD.status != 'closed'),
+        closed_count = closed_count - (OLD.status = 'closed')
+    WHERE id = OLD.milestone_id;
+END;
+CREATE TRIGGER projects_deleted AFTER DELETE ON projects BEGIN
+    UPDATE events SET project_id = NULL WHERE project_id = OLD.id;
+END;
+CREATE TRIGGER ticket_counts_delete AFTER DELETE ON tickets BEGIN
+    UPDATE ticket_counts SET n = n - 1 WHERE project_id = old.project_id AND status = old.status;
+END;
+CREATE TRIGGER ticket_counts_insert AFTER INSERT ON tickets BEGIN
+    INSERT INTO ticket_counts (project_id, status, n) VALUES (new.project_id, new.status, 1)
+        ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER ticket_counts_update AFTER UPDATE OF status ON tickets
+WHEN old.status != new.status BEGIN
+    UPDATE ticket_counts SET n = n - 1 WHERE project_id = old.project_id AND status = old.status;
+    INSERT INTO ticket_counts (project_id, status, n) VALUES (new.project_id, new.status, 1)
+        ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER ticket_labels_added AFTER INSERT ON ticket_labels BEGIN
+    UPDATE labels SET
+        usage_count = usage_count + 1,
+        open_usage_count = open_usage_count
+            + ifnull((SELECT status = 'open' FROM tickets WHERE id = NEW.ticket_id), 0)
+    WHERE id = NEW.label_id;
+END;
+CREATE TRIGGER ticket_labels_removed AFTER DELETE ON ticket_labels BEGIN
+    UPDATE labels SET
+        usage_count = usage_count - 1,
+        open_usage_count = open_usage_count
+            - ifnull((SELECT status = 'open' FROM tickets WHERE id = OLD.ticket_id), 0)
+    WHERE id = OLD.label_id;
+END;
+CREATE TRIGGER ticket_labels_status AFTER UPDATE OF status ON tickets
+WHEN (OLD.status = 'open') != (NEW.status = 'open') BEGIN
+    UPDATE labels SET open_usage_count = open_usage_count + iif(NEW.status = 'open', 1, -1)
+    WHERE id IN (SELECT label_id FROM ticket_labels WHERE ticket_id = NEW.id);
+END;
+CREATE TRIGGER ticket_labels_ticket BEFORE DELETE ON tickets BEGIN
+    DELETE FROM ticket_labels WHERE ticket_id = OLD.id;
+END;
+CREATE TRIGGER tickets_events_delete AFTER DELETE ON tickets BEGIN
+    UPDATE events SET ticket_id = NULL WHERE ticket_id = old.id;
+END;
+CREATE TRIGGER tickets_fts_delete AFTER DELETE ON tickets BEGIN
+    INSERT INTO tickets_fts (tickets_fts, rowid, title, body)
+        VALUES ('delete', old.id, old.title, old.body);
+END;
+CREATE TRIGGER tickets_fts_insert AFTER INSERT ON tickets BEGIN
+    INSERT INTO tickets_fts (rowid, title, body) VALUES (new.id, new.title, new.body);
+END;
+CREATE TRIGGER tickets_fts_update AFTER UPDATE OF title, body ON tickets
+WHEN old.title IS NOT new.title OR old.body IS NOT new.body BEGIN
+    INSERT INTO tickets_fts (tickets_fts, rowid, title, body)
+        VALUES ('delete', old.id, old.title, old.body);
+    INSERT INTO tickets_fts (rowid, title, body) VALUES (new.id, new.title, new.body);
+END;
+COMMIT;
