@@ -105,7 +105,6 @@ def test_a_long_text_full_of_hits_is_found_in_no_time(
     assert spent < 0.5
 
 
-@pytest.mark.xfail(reason="highlight() of FTS5 copies the text at every hit: 90 s at 450,000 hits")
 def test_the_most_hits_that_a_text_can_hold_are_found_in_no_time(
     client: TestClient, ticket: Any
 ) -> None:

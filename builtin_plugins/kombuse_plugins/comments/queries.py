@@ -87,8 +87,8 @@ def snippets_sql(tickets: str) -> str:
             FROM hits CROSS JOIN comments c ON c.id = hits.id GROUP BY c.ticket_id
         )
         SELECT {_TICKET_OF_MATCH} AS ticket_id,
-            iif(length(body) > 20000, highlight(comments_fts, 0, '«', '»'),
-                snippet(comments_fts, 0, '«', '»', '…', 64)) AS snippet
+            iif(length(body) > 20000, body, snippet(comments_fts, 0, '«', '»', '…', 64)) AS snippet,
+            length(body) > 20000 AS is_whole
         FROM comments_fts
         WHERE comments_fts MATCH :match AND +comments_fts.rowid IN (SELECT id FROM best)
     """

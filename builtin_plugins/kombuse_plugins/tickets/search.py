@@ -13,19 +13,20 @@ alone.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from kombuse_plugins.tickets import queries
+from kombuse_plugins.tickets import excerpts, queries
+from kombuse_plugins.tickets.excerpts import LONG
 from kombuse_plugins.tickets.queries import Order, Selection
 from kombuse_plugins.tickets.schemas import TicketFilter
 from kombuse_sdk.contracts.comments import Comments
 from kombuse_sdk.sql import JsonText
 from kombuse_sdk.storage import ReadTx, Row
 
-__all__ = ["Search", "excerpt", "page", "parse"]
+__all__ = ["Search", "page", "parse"]
 
 RANKED = 5_000
 COLLECTED = 5_000
@@ -36,17 +37,20 @@ _OPERATORS = frozenset({"AND", "OR", "NOT", "NEAR"})
 _NUMBER = re.compile(r"#?([0-9]{1,15})")
 _TEXT_IDS = "SELECT rowid FROM tickets_fts WHERE tickets_fts MATCH :match"
 _GIVEN = "SELECT value FROM json_each(:ids)"
-_EXCERPT = 2_000
-_AROUND = 400
-# A column with marks differs from itself exactly when something in it matched. The snippets of FTS5
-# take time by the square of the hits in a text, so that of a long one is cut out here.
+# A column with marks differs from itself exactly when something in it matched. A text that is too
+# long for these functions is fetched whole.
 _EXCERPTS = f"""
-    SELECT rowid,
-        iif(highlight(tickets_fts, 1, '«', '') != body,
-            iif(length(body) > 20000, highlight(tickets_fts, 1, '«', '»'),
-                snippet(tickets_fts, 1, '«', '»', '…', 64)), NULL) AS body,
-        highlight(tickets_fts, 0, '«', '»') AS title
-    FROM tickets_fts WHERE tickets_fts MATCH :match AND +rowid IN ({_GIVEN})
+    SELECT rowid, is_long, iif(is_long, body, marked_body) AS body,
+        iif(is_long, title, marked_title) AS title
+    FROM (
+        SELECT rowid, title, body, length(title) + length(ifnull(body, '')) > {LONG} AS is_long,
+            CASE WHEN length(title) + length(ifnull(body, '')) <= {LONG} THEN
+                iif(highlight(tickets_fts, 1, '«', '') != body,
+                    snippet(tickets_fts, 1, '«', '»', '…', 64), NULL) END AS marked_body,
+            CASE WHEN length(title) + length(ifnull(body, '')) <= {LONG} THEN
+                highlight(tickets_fts, 0, '«', '»') END AS marked_title
+        FROM tickets_fts WHERE tickets_fts MATCH :match AND +rowid IN ({_GIVEN})
+    )
 """
 
 
@@ -56,6 +60,7 @@ class Search:
 
     match: str
     number: int | None
+    words: tuple[str, ...]
 
 
 def parse(text: str) -> Search | None:
@@ -65,7 +70,7 @@ def parse(text: str) -> Search | None:
         return None
     number = _NUMBER.fullmatch(" ".join(words))
     match = " ".join(f'"{word}" *' for word in words)
-    return Search(match, int(number[1]) if number else None)
+    return Search(match, int(number[1]) if number else None, tuple(words))
 
 
 def page(tx: ReadTx, query: TicketFilter, **contributed: Any) -> JsonText:
@@ -81,7 +86,7 @@ def page(tx: ReadTx, query: TicketFilter, **contributed: Any) -> JsonText:
     else:
         found = finder.in_order(Order(query.sort_by, query.sort_order or "desc"))
     ids = list(islice(found, query.offset, query.offset + query.limit))
-    answer = _rows(tx, selection, _contexts(tx, search.match, ids))
+    answer = _rows(tx, selection, _contexts(tx, search, ids))
     answer.is_volatile = query.expired_claims is not None
     return answer
 
@@ -172,41 +177,31 @@ class _Finder:
         return self._tx.values(sql, self._params)
 
 
-def _contexts(tx: ReadTx, match: str, ids: Sequence[int]) -> list[Context]:
+def _contexts(tx: ReadTx, search: Search, ids: Sequence[int]) -> list[Context]:
     """Where each ticket matches, and the excerpt around it."""
-    params = {"match": match, "ids": json.dumps(ids)}
-    text = {row["rowid"]: row for row in tx.all(_EXCERPTS, params)}
-    rest = [i for i in ids if i not in text or text[i]["body"] is None]
+    params = {"match": search.match, "ids": json.dumps(ids)}
+    text = {row["rowid"]: _context(row, search) for row in tx.all(_EXCERPTS, params)}
+    rest = [i for i in ids if i not in text or text[i][2] != "body"]
     comments = tx.services.find(Comments)
-    snippets: dict[int, str] = {}
     if rest and comments is not None:
         params["ids"] = json.dumps(rest)
-        rows = tx.all(comments.snippets_sql(_GIVEN), params)
-        snippets = {row["ticket_id"]: row["snippet"] for row in rows}
-    return [_context(ticket_id, text.get(ticket_id), snippets) for ticket_id in ids]
+        for row in tx.all(comments.snippets_sql(_GIVEN), params):
+            snippet = row["snippet"]
+            if row["is_whole"]:
+                snippet = excerpts.around(snippet, excerpts.first_hit(snippet, search.words))
+            text[row["ticket_id"]] = (row["ticket_id"], snippet, "comment")
+    return [text.get(ticket_id, (ticket_id, None, None)) for ticket_id in ids]
 
 
-def _context(ticket_id: int, text: Row | None, snippets: Mapping[int, str]) -> Context:
-    if text is not None and text["body"] is not None:
-        return ticket_id, excerpt(text["body"]), "body"
-    if ticket_id in snippets:
-        return ticket_id, excerpt(snippets[ticket_id]), "comment"
-    if text is not None:
-        return ticket_id, excerpt(text["title"]), "title"
-    return ticket_id, None, None
-
-
-def excerpt(marked: str) -> str:
-    """A text with marks as it is, or of a long one what stands around its first hit."""
-    if len(marked) <= _EXCERPT:
-        return marked
-    hit = max(marked.find("«"), 0)
-    start = max(hit - _AROUND // 4, 0)
-    end = max(start + _AROUND, marked.find("»", hit) + 1)
-    part = marked[start:end]
-    if part.rfind("«") > part.rfind("»"):
-        part = part[: part.rfind("«")]
-    return f"{'…' if start else ''}{part}{'…' if end < len(marked) else ''}"
+def _context(row: Row, search: Search) -> Context:
+    """Of a ticket whose own text matched."""
+    ticket_id, body, title = row["rowid"], row["body"], row["title"]
+    if not row["is_long"]:
+        return (ticket_id, title, "title") if body is None else (ticket_id, body, "body")
+    hit = None if body is None else excerpts.first_hit(body, search.words)
+    if hit is not None:
+        return ticket_id, excerpts.around(body, hit), "body"
+    return ticket_id, excerpts.around(title, excerpts.first_hit(title, search.words)), "title"
 
 
 def _rows(tx: ReadTx, selection: Selection, contexts: Sequence[Context]) -> JsonText:

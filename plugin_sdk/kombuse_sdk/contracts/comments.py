@@ -115,10 +115,10 @@ class Comments(Protocol):
         ...
 
     def snippets_sql(self, tickets: str) -> str:
-        """SELECT of (ticket_id, snippet): the best ranked matching comment of each of the tickets.
+        """SELECT of (ticket_id, snippet, is_whole): the best ranked matching comment of each of the tickets.
 
         The same subquery and way as `matching_among_sql`; the snippet is that of FTS5 with the
-        markers `«` and `»`, the ellipsis `…` and at most 64 tokens, or the whole text with its
-        markers where that would take too long.
+        markers `«` and `»`, the ellipsis `…` and at most 64 tokens; of a text of more than 20,000
+        characters, for which that takes too long, it is the whole, without markers.
         """
         ...

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from kombuse_plugins.tickets import search
+from kombuse_plugins.tickets import excerpts, search
 from kombuse_plugins.tickets.schemas import TicketFilter
 from kombuse_sdk.testing import Factory, ticket_path
 from kombuse_sdk.types import Kernel
@@ -320,11 +320,18 @@ def test_pages_of_a_search_show_each_match_once_however_it_was_found(
 
 
 @pytest.mark.parametrize("hits", [1, 5_000])
-def test_a_long_text_is_cut_around_its_first_hit_and_no_mark_is_left_open(hits: int) -> None:
-    found = search.excerpt("start " * 1_000 + "«hit» and " * hits + "end " * 1_000)
+@pytest.mark.parametrize("word", ["running", "run", "Run"])
+def test_a_long_text_is_cut_around_its_first_hit(hits: int, word: str) -> None:
+    text = "start " * 5_000 + "runs and " * hits + "end " * 5_000
 
-    assert len(found) < 500
-    assert "«hit»" in found
-    assert found.count("«") == found.count("»")
+    found = excerpts.around(text, excerpts.first_hit(text, [word]))
+
+    assert len(found) < 1_000
+    assert "start «runs» and" in found
     assert found.startswith("…")
     assert found.endswith("…")
+
+
+def test_a_long_text_without_a_visible_hit_is_cut_at_its_beginning() -> None:
+    assert excerpts.first_hit("résumé " * 5_000, ["resume"]) is None
+    assert excerpts.around("résumé " * 5_000, None) == "résumé " * 57 + "r…"
