@@ -23,6 +23,7 @@ __all__ = ["Dispatcher"]
 log = logging.getLogger("kombuse.events")
 _BATCH = 100
 _NOTED_EVERY = 1000
+_GATHERING = 0.005  # seconds: events come in bursts
 _PAUSES = (0.4, 1.6)  # seconds between the attempts to deliver an event
 
 
@@ -69,11 +70,14 @@ class Dispatcher:
         """Deliver everything that is there; the number of deliveries. Tests call it directly."""
         with self._draining:
             total = 0
-            while True:
-                delivered = sum(self._batch(subscriber) for subscriber in self._subscribers)
-                if not delivered:
-                    return total
-                total += delivered
+            while not self._stopping.is_set():
+                with self._db.read() as reader:
+                    newest = reader.value("SELECT ifnull(max(id), 0) FROM events")
+                    behind = [s for s in self._subscribers if self._position(reader, s) < newest]
+                if not behind:
+                    break
+                total += sum(self._batch(subscriber, newest) for subscriber in behind)
+            return total
 
     def _notice(self, events: Sequence[StoredEvent]) -> None:
         if self._wants_all or any(event.event_type in self._wanted for event in events):
@@ -82,32 +86,34 @@ class Dispatcher:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._wake.wait()
+            self._stopping.wait(_GATHERING)
             self._wake.clear()
             try:
                 self.drain()
             except Exception:
                 log.exception("the event dispatcher failed; it goes on with the next event")
 
-    def _batch(self, subscriber: Subscriber) -> int:
-        """How many events were delivered; all others up to the last of them were passed."""
+    def _batch(self, subscriber: Subscriber, newest: int) -> int:
+        """Pass or deliver the next events up to the newest; how many were delivered."""
+        position = self._positions[subscriber.name]
         types = json.dumps(sorted(subscriber.event_types))
         with self._db.read() as reader:
-            position = self._position(reader, subscriber)
-            newest = reader.value("SELECT ifnull(max(id), 0) FROM events")
             rows = reader.all(
-                "SELECT * FROM events WHERE id > :position AND (:types = '[]' OR event_type IN"
-                " (SELECT value FROM json_each(:types))) ORDER BY id LIMIT :batch",
-                {"position": position, "types": types, "batch": _BATCH},
+                "SELECT * FROM events WHERE id > :position AND id <= :newest AND (:types = '[]'"
+                " OR event_type IN (SELECT value FROM json_each(:types))) ORDER BY id LIMIT :batch",
+                {"position": position, "newest": newest, "types": types, "batch": _BATCH},
             )
-        for row in rows:
-            if self._stopping.is_set() or not self._deliver(subscriber, _stored(row)):
-                return 0
-            self._positions[subscriber.name] = self._noted[subscriber.name] = row["id"]
-        if len(rows) < _BATCH:
-            self._positions[subscriber.name] = newest
-            if newest - self._noted[subscriber.name] >= _NOTED_EVERY:
-                self._note(subscriber)
-        return len(rows)
+            events = [_stored(row) for row in rows]
+            if subscriber.concerns is not None:
+                events = [event for event in events if subscriber.concerns(reader, event)]
+        for delivered, event in enumerate(events):
+            if self._stopping.is_set() or not self._deliver(subscriber, event):
+                return delivered
+            self._positions[subscriber.name] = self._noted[subscriber.name] = event.id
+        self._positions[subscriber.name] = newest if len(rows) < _BATCH else rows[-1]["id"]
+        if self._positions[subscriber.name] - self._noted[subscriber.name] >= _NOTED_EVERY:
+            self._note(subscriber)
+        return len(events)
 
     def _position(self, reader: "ReadTx", subscriber: Subscriber) -> int:
         if subscriber.name not in self._positions:

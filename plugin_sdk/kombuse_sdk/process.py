@@ -25,7 +25,7 @@ __all__ = [
     "search_path",
 ]
 
-MARK = "KOMBUSE_PROCESS"
+_MARK = "KOMBUSE_PROCESS"
 _CHUNK = 65536
 _MAX_LINE = 16 * 1024 * 1024
 _MAX_OUTPUT = 1024 * 1024
@@ -106,7 +106,7 @@ class ChildProcess:
             lambda: _Pipes(loop),
             *argv,
             cwd=cwd,
-            env={**environment, MARK: mark},
+            env={**environment, _MARK: mark},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -176,7 +176,7 @@ class ChildProcess:
             await self._family_gone(grace)
         finally:
             self._signal(signal.SIGKILL, _marked(self._mark))
-        await asyncio.wait({self._exiting}, timeout=_GRACE_SECONDS)
+        await self._family_gone(_GRACE_SECONDS)
         self._draining.cancel()
         self._exiting.cancel()
         self._transport.close()
@@ -297,7 +297,7 @@ def _refuse_longer(pending: bytearray, limit: int) -> None:
 
 def _marked(mark: str) -> list[int]:
     """Live processes with the mark in their environment, as far as the system shows them."""
-    wanted = f"{MARK}={mark}".encode()
+    wanted = f"{_MARK}={mark}".encode()
     found: list[int] = []
     with contextlib.suppress(FileNotFoundError):
         for entry in os.scandir("/proc"):

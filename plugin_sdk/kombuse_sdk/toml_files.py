@@ -15,7 +15,7 @@ from tomlkit.exceptions import TOMLKitError
 
 __all__ = ["parse", "with_values"]
 
-Table = MutableMapping[str, Any]
+_Table = MutableMapping[str, Any]
 
 
 def parse(path: Path, data: bytes | None) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _nested(values: dict[str, Any]) -> tomlkit.TOMLDocument:
     return document
 
 
-def _merge(table: Table, wanted: dict[str, Any]) -> None:
+def _merge(table: _Table, wanted: dict[str, Any]) -> None:
     for key, value in wanted.items():
         if not isinstance(value, dict):
             table[key] = value

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from kombuse_sdk.events import StoredEvent
     from kombuse_sdk.sql import Joins
-    from kombuse_sdk.storage import Database, WriteTx
+    from kombuse_sdk.storage import Database, ReadTx, WriteTx
 
 __all__ = [
     "Column",
@@ -103,13 +103,16 @@ class Subscriber:
     """Follows the event log durably: each event exactly once, in order, after its commit.
 
     `handle` runs in the transaction that also stores the subscriber's position, so what it writes
-    and what it has seen can never differ. `event_types` empty means all. A subscriber that is new
+    and what it has seen can never differ. `event_types` empty means all; `concerns` tells, on a
+    reader and cheaply, events that cannot matter, so that they cost no transaction; it must not
+    raise. A subscriber that is new
     to a database starts with the next event (`start="now"`) or with the whole log.
     """
 
     name: str
     handle: "Callable[[WriteTx, StoredEvent], None]"
     event_types: frozenset[str] = frozenset()
+    concerns: "Callable[[ReadTx, StoredEvent], bool] | None" = None
     start: Literal["now", "beginning"] = "now"
 
 

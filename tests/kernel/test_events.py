@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -105,6 +106,18 @@ def test_only_the_wanted_types_are_delivered_but_all_are_passed(db: SqliteDataba
     assert notes(db) == [f"notes:{ids[120]}"]
     assert position(db, "notes") == ids[120]
     assert following.drain() == 0
+
+
+def test_events_that_are_of_no_concern_cost_no_transaction(db: SqliteDatabase) -> None:
+    odd = replace(noting(), concerns=lambda tx, event: event.id % 2 == 1)
+    following = dispatcher(db, odd)
+    ids = emit(db, *["a"] * 250)
+    commits = db.commits
+
+    assert following.drain() == 125
+
+    assert notes(db) == [f"notes:{event_id}" for event_id in ids if event_id % 2 == 1]
+    assert db.commits == commits + 125
 
 
 def test_a_thousand_unwanted_events_are_noted_as_passed(db: SqliteDatabase) -> None:

@@ -45,7 +45,9 @@ def kombuse_routes() -> "APIRouter":
 def kombuse_subscribers() -> Iterable[Subscriber]:
     from kombuse_plugins.triggers import dispatch
 
-    return [Subscriber(name="triggers.dispatch", handle=dispatch.follow)]
+    return [
+        Subscriber(name="triggers.dispatch", handle=dispatch.follow, concerns=dispatch.concerns)
+    ]
 
 
 @hookimpl

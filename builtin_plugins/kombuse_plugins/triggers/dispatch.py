@@ -11,12 +11,17 @@ from kombuse_sdk.events import StoredEvent
 from kombuse_sdk.schemas import timestamp
 from kombuse_sdk.storage import ReadTx, WriteTx
 
-__all__ = ["follow", "process"]
+__all__ = ["concerns", "follow", "process"]
 
 # What agents do starts other agents only by way of these.
 _CHAINED = frozenset({"agent.started", "agent.completed", "agent.failed", "mention.created"})
 # Whoever has an event processed gets to see the invocations before they run.
 _PAUSE = timedelta(seconds=2)
+
+
+def concerns(tx: ReadTx, event: StoredEvent) -> bool:
+    """Whether any trigger waits for such an event at all."""
+    return queries.is_awaited(tx, event.event_type)
 
 
 def follow(tx: WriteTx, event: StoredEvent) -> None:

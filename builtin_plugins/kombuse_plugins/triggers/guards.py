@@ -55,6 +55,8 @@ def saturated(tx: ReadTx) -> list[str]:
 
 def is_tripped(tx: ReadTx, ticket_id: int) -> bool:
     """Whether one was stopped within the hour, or the next one would be by the default limit."""
+    if not queries.has_run(tx, ticket_id):
+        return False
     since = _an_hour_ago(tx)
     if queries.stops(tx, ticket_id, since):
         return True

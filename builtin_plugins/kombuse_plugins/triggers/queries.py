@@ -12,11 +12,13 @@ __all__ = [
     "active_id",
     "caused_by_agents",
     "event",
+    "has_run",
     "invocation",
     "invocation_of_event",
     "invocation_row",
     "invocations",
     "invocations_by_id",
+    "is_awaited",
     "label_ids",
     "newest_of_session",
     "next_due",
@@ -203,6 +205,17 @@ def caused_by_agents(tx: ReadTx, ticket_id: int, since: str, up_to: int | None =
         where.add("id <= :up_to", up_to=up_to)
     found: int = tx.value(f"SELECT count(*) FROM agent_invocations {where.sql}", where.params)
     return found
+
+
+def is_awaited(tx: ReadTx, event_type: str) -> bool:
+    sql = "SELECT 1 FROM agent_triggers WHERE event_type = ? AND is_enabled LIMIT 1"
+    return tx.value(sql, (event_type,)) is not None
+
+
+def has_run(tx: ReadTx, ticket_id: int) -> bool:
+    """Whether any invocation was ever made for a ticket."""
+    sql = "SELECT 1 FROM agent_invocations WHERE ticket_id = ? LIMIT 1"
+    return tx.value(sql, (ticket_id,)) is not None
 
 
 def stops(tx: ReadTx, ticket_id: int, since: str) -> set[str]:
