@@ -1,18 +1,19 @@
 """Scripted model endpoints on loopback: what a real command-line agent talks to in these tests.
 
 A script is a list of answers, one per request of the agent in the order in which they come; the
-last one repeats. `say(text)`, `use(tool, input)` and `wait()` make answers.
+last one repeats. `say(text)`, `use(tool, input)` and `wait()` make answers; a function of the
+request makes one of what the agent was told.
 """
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
-__all__ = ["Answer", "ModelServer", "Stream", "running", "say", "use", "wait"]
+__all__ = ["Answer", "Line", "ModelServer", "Speak", "Stream", "running", "say", "use", "wait"]
 
 Stream = Iterator[tuple[str, dict[str, Any]]]
 
@@ -25,6 +26,9 @@ class Answer:
     tool: str | None = None
     input: Mapping[str, Any] = field(default_factory=dict)
     waits: bool = False
+
+
+Line = Answer | Callable[[dict[str, Any]], Answer]
 
 
 def say(text: str) -> Answer:
@@ -53,19 +57,24 @@ class ModelServer:
         self.requests: list[dict[str, Any]] = []
         self.ending = threading.Event()
         self.waiting = threading.Event()
-        self._script: list[Answer] = [say("done")]
+        self._script: list[Line] = [say("done")]
+        self._count = 0
         self._lock = threading.Lock()
 
-    def play(self, *script: Answer) -> None:
-        """From the next request on."""
+    def play(self, *script: Line) -> None:
+        """From the next request on, as if there had been none before."""
         with self._lock:
+            self.requests.clear()
+            self.waiting.clear()
             self._script = list(script)
 
     def next(self, request: dict[str, Any]) -> tuple[Answer, int]:
         with self._lock:
             self.requests.append(request)
-            answer = self._script[0] if len(self._script) == 1 else self._script.pop(0)
-            return answer, len(self.requests)
+            self._count += 1
+            line = self._script[0] if len(self._script) == 1 else self._script.pop(0)
+            answer = line if isinstance(line, Answer) else line(request)
+            return answer, self._count
 
     def said(self) -> str:
         """All that the agent sent, as text to search in."""

@@ -24,10 +24,14 @@ def _item(answer: Answer, number: int) -> dict[str, Any]:
     if answer.tool is None:
         content = [{"type": "output_text", "text": answer.text or ""}]
         return {"type": "message", "id": f"msg_{number}", "role": "assistant", "content": content}
-    return {
+    call = {
         "type": "function_call",
         "id": f"fc_{number}",
         "call_id": f"call_{number}",
         "name": answer.tool,
         "arguments": json.dumps(dict(answer.input)),
     }
+    if answer.tool.startswith("mcp__"):
+        # Tools of an MCP server are in a namespace of their own.
+        call["namespace"], _, call["name"] = answer.tool.rpartition("__")
+    return call

@@ -96,6 +96,24 @@ def test_a_turn_of_text(backend: AgentBackend, model: ModelServer, folder: Path)
     asyncio.run(scenario())
 
 
+def test_a_system_prompt_may_be_longer_than_an_argument(
+    model: ModelServer, folder: Path, kernel: Any, environment: dict[str, str]
+) -> None:
+    program = real_program()
+    if program is None:
+        pytest.skip("the claude program is not installed; the stand-in knows no system prompt")
+    kernel.config.values["binaries"]["claude"] = str(program)
+    backend = {v.name: v for _, v in kernel.offers("kombuse_agent_backends")}["claude-code"]
+    model.play(say("read"))
+
+    async def scenario() -> None:
+        async with opened(backend, folder, system_prompt="4711 " * 60_000) as (run, _):
+            assert (await take_turn(run, "Go")).said == "read"
+        assert model.said().count("4711 ") > 50_000
+
+    asyncio.run(scenario())
+
+
 def test_an_allowed_command_runs(backend: AgentBackend, model: ModelServer, folder: Path) -> None:
     model.play(use("Bash", command="touch made; echo from-the-command"), say("done"))
 

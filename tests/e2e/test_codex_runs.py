@@ -112,6 +112,25 @@ def test_a_turn_of_text(backend: AgentBackend, model: ModelServer, folder: Path)
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("program", [real_program()])
+def test_a_configuration_that_codex_refuses_is_told_in_its_words(
+    backend: AgentBackend, folder: Path, agent_home: Path
+) -> None:
+    config = agent_home / ".codex" / "config.toml"
+    config.write_text(
+        config.read_text(encoding="utf-8").replace('"on-request"', '"sometimes"'), "utf-8"
+    )
+    if real_program() is None:
+        pytest.skip("the codex program is not installed; the stand-in checks no configuration")
+
+    async def scenario() -> None:
+        async with opened(backend, folder):
+            pass
+
+    with pytest.raises(BackendFailed, match="sometimes"):
+        asyncio.run(scenario())
+
+
 def test_an_allowed_command_runs(backend: AgentBackend, model: ModelServer, folder: Path) -> None:
     model.play(command("touch made; echo from-the-command"), say("done"))
 

@@ -25,6 +25,7 @@ from kombuse_sdk import (
     Subscriber,
     hooks,
 )
+from kombuse_sdk.agents import BackendStatus
 from kombuse_sdk.errors import Conflict
 from kombuse_sdk.events import Event, StoredEvent
 from kombuse_sdk.http import Read
@@ -202,6 +203,19 @@ def _jobs(start: Start) -> None:
     start(jobs=lambda: [job])
 
     assert ran.wait(5)
+
+
+def _agent_backends(start: Start) -> None:
+    class Quiet:
+        name = "quiet"
+
+        async def status(self, project_id: str | None = None) -> BackendStatus:
+            return BackendStatus(available=True, version="1.2.3")
+
+    kernel = start(agent_backends=lambda kernel: [Quiet()])
+
+    states = client_of(kernel).get("/api/backend-status").json()
+    assert [s["version"] for s in states if s["backendType"] == "quiet"] == ["1.2.3"]
 
 
 def _settings(start: Start) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kombuse_plugins.claude_code.command import command_line, environment
+from kombuse_plugins.claude_code.command import command_line, environment, prompt_file
 from kombuse_sdk.agents import (
     BackendFailed,
     BackendStatus,
@@ -75,7 +75,9 @@ class ClaudeCodeBackend:
             raise BackendFailed(f"Claude Code {found.version} is too old. {_TOO_OLD}")
         run_module = await asyncio.to_thread(_load)
         env = environment(found, options, self._options().env)
-        run: ClaudeRun = run_module.ClaudeRun(options, command_line(found, options), env)
+        prompt = await asyncio.to_thread(prompt_file, options)
+        argv = command_line(found, options, prompt)
+        run: ClaudeRun = run_module.ClaudeRun(options, argv, env, prompt)
         await run.start()
         return run
 

@@ -5,24 +5,39 @@ own behind flags that always take one, so that none of them is ever read as a fl
 """
 
 import json
+import os
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
 from kombuse_sdk.agents import RunOptions
 from kombuse_sdk.binaries import Found, meets_minimum
 from kombuse_sdk.process import child_environment
 
-__all__ = ["command_line", "environment"]
+__all__ = ["command_line", "environment", "prompt_file"]
 
 # The person's own and the project's instructions apply; permissions that somebody granted to an
 # interactive session in this folder (source "local") are not those of an agent.
 _SOURCES = "--setting-sources=user,project"
 _SOURCES_SINCE = "2.0.0"
+_MAX_ARGUMENT = 100_000
 # The program uses its own login, not a key that the server happens to have; and it must not take
 # itself for one that runs inside another.
 _HIDDEN = ("ANTHROPIC_API_KEY", "CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT")
 
 
-def command_line(program: Found, options: RunOptions) -> list[str]:
+def prompt_file(options: RunOptions) -> Path | None:
+    """A private file with a system prompt that is too long for an argument (128 KiB on Linux)."""
+    prompt = (options.system_prompt or "").encode()
+    if len(prompt) < _MAX_ARGUMENT:
+        return None
+    descriptor, path = tempfile.mkstemp(prefix="kombuse-prompt-", suffix=".md")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(prompt)
+    return Path(path)
+
+
+def command_line(program: Found, options: RunOptions, prompt_path: Path | None = None) -> list[str]:
     line = [program.command, "--output-format", "stream-json", "--input-format", "stream-json"]
     line += ["--permission-prompt-tool", "stdio", "--verbose"]
     if meets_minimum(program.version, _SOURCES_SINCE):
@@ -35,7 +50,9 @@ def command_line(program: Found, options: RunOptions) -> list[str]:
         line += ["--model", options.model]
     if options.permission_mode and options.permission_mode != "default":
         line += ["--permission-mode", options.permission_mode]
-    if options.system_prompt:
+    if prompt_path is not None:
+        line += ["--append-system-prompt-file", str(prompt_path)]
+    elif options.system_prompt:
         line += ["--append-system-prompt", options.system_prompt]
     if options.mcp_url:
         servers = {"kombuse": {"type": "http", "url": options.mcp_url}}

@@ -5,6 +5,7 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from claude_agent_sdk import (
@@ -42,9 +43,16 @@ _DENIED = "The person denied this."
 class ClaudeRun:
     """The SDK's client lives in one task, from `start` to `close`."""
 
-    def __init__(self, options: RunOptions, argv: list[str], env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        options: RunOptions,
+        argv: list[str],
+        env: Mapping[str, str],
+        prompt_file: Path | None = None,
+    ) -> None:
         self.backend_session_id: str | None = None
         self._options = options
+        self._prompt_file = prompt_file
         self._inbox = Inbox()
         self._transport = ProgramTransport(argv, options.cwd, env, self._inbox)
         self._client = ClaudeSDKClient(
@@ -108,6 +116,8 @@ class ClaudeRun:
 
     async def close(self) -> None:
         self._closing.set()
+        if self._prompt_file is not None:
+            self._prompt_file.unlink(missing_ok=True)
         if self._owner is not None:
             with contextlib.suppress(BackendFailed):
                 await asyncio.shield(self._owner)

@@ -26,6 +26,7 @@ __all__ = ["Exit", "Garbage", "Inbox", "ProgramTransport"]
 _CONTROL = frozenset({"control_request", "control_response", "control_cancel_request"})
 _FULL = 500
 _PATIENCE_SECONDS = 2.0
+_LAST_SECONDS = 1.0
 
 
 class Garbage(str):
@@ -47,7 +48,8 @@ class Inbox:
     """
 
     def __init__(self) -> None:
-        self._items: deque[Mapping[str, Any] | Garbage | Exit] = deque()
+        self._items: deque[Mapping[str, Any] | Garbage] = deque()
+        self._exit: Exit | None = None
         self._changed = asyncio.Condition()
         self._is_read = False
 
@@ -57,7 +59,13 @@ class Inbox:
             self._is_read = is_read
             self._changed.notify_all()
 
-    async def put(self, item: Mapping[str, Any] | Garbage | Exit) -> None:
+    async def finish(self, exit: Exit) -> None:
+        """There will be no more; the first reason counts."""
+        async with self._changed:
+            self._exit = self._exit or exit
+            self._changed.notify_all()
+
+    async def put(self, item: Mapping[str, Any] | Garbage) -> None:
         async with self._changed:
             await self._changed.wait_for(lambda: len(self._items) < _FULL or not self._is_read)
             self._items.append(item)
@@ -68,21 +76,17 @@ class Inbox:
     async def get(self) -> Mapping[str, Any] | Garbage:
         """Raises Exit, again and again, when there will be no more."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._items)
-            first = self._items[0]
-            if isinstance(first, Exit):
-                raise first
-            self._items.popleft()
+            await self._changed.wait_for(lambda: self._items or self._exit)
+            if not self._items:
+                assert self._exit is not None
+                raise self._exit
             self._changed.notify_all()
-            return first
+            return self._items.popleft()
 
     def taken(self) -> list[Mapping[str, Any] | Garbage]:
         """All that is there already."""
-        found: list[Mapping[str, Any] | Garbage] = []
-        while self._items and not isinstance(self._items[0], Exit):
-            item = self._items.popleft()
-            assert not isinstance(item, Exit)
-            found.append(item)
+        found = list(self._items)
+        self._items.clear()
         return found
 
 
@@ -122,7 +126,9 @@ class ProgramTransport(Transport):
         if self.child is not None:
             await self.child.end(patience=_PATIENCE_SECONDS)
         if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=_LAST_SECONDS)
             self._reading.cancel()
+        await self._inbox.finish(Exit("Claude was closed", None))
 
     def is_ready(self) -> bool:
         return self.child is not None and self.child.exit_code is None
@@ -137,9 +143,9 @@ class ProgramTransport(Transport):
                 await self._take(line)
             code = await child.wait()
             text = f"Claude process exited with code {code}\n{child.stderr[-500:]}".rstrip()
-            await self._inbox.put(Exit(text, code))
+            await self._inbox.finish(Exit(text, code))
         except LineTooLong as error:
-            await self._inbox.put(Exit(f"Claude printed {error}", None))
+            await self._inbox.finish(Exit(f"Claude printed {error}", None))
         finally:
             self._control.put_nowait(None)
 

@@ -10,6 +10,7 @@ from kombuse_sdk.process import ChildProcess, LineTooLong
 __all__ = ["Connection", "RequestFailed", "Unsupported"]
 
 _SECONDS = 30.0
+_LAST_SECONDS = 1.0
 _UNKNOWN_METHOD = -32601
 OnRequest = Callable[[str, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 OnNotification = Callable[[str, Mapping[str, Any]], Awaitable[None]]
@@ -47,6 +48,10 @@ class Connection:
         self._end: str | None = None
         self._reading = asyncio.create_task(self._read())
 
+    @property
+    def has_ended(self) -> bool:
+        return self._end is not None
+
     async def request(
         self, method: str, params: Mapping[str, Any], seconds: float = _SECONDS
     ) -> Mapping[str, Any]:
@@ -82,7 +87,9 @@ class Connection:
     async def close(self, patience: float) -> None:
         self.withdraw()
         await self._child.end(patience=patience)
+        await asyncio.wait({self._reading}, timeout=_LAST_SECONDS)
         self._reading.cancel()
+        await self._finish("Codex was closed")
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         try:
@@ -91,23 +98,27 @@ class Connection:
             raise RequestFailed(self._end or f"Codex takes no input: {error}") from None
 
     async def _read(self) -> None:
-        end = ""
         try:
             async for line in self._child.lines():
                 await self._take(line)
-            code = await self._child.wait()
-            end = f"Codex process exited with code {code}\n{self._child.stderr[-500:]}".rstrip()
-            if code == 127:
-                end += "\nIs node missing, or the codex program itself?"
         except LineTooLong as error:
-            end = f"Codex printed {error}"
-        finally:
-            self._end = end or "Codex was closed"
-            for answer in self._pending.values():
-                if not answer.done():
-                    answer.set_exception(RequestFailed(self._end))
-            self.withdraw()
-        await self._on_end(self._end)
+            await self._finish(f"Codex printed {error}")
+            return
+        code = await self._child.wait()
+        end = f"Codex process exited with code {code}\n{self._child.stderr[-500:]}".rstrip()
+        hint = "\nIs node missing, or the codex program itself?" if code == 127 else ""
+        await self._finish(end + hint)
+
+    async def _finish(self, end: str) -> None:
+        """The first reason counts."""
+        if self._end is not None:
+            return
+        self._end = end
+        for answer in self._pending.values():
+            if not answer.done():
+                answer.set_exception(RequestFailed(end))
+        self.withdraw()
+        await self._on_end(end)
 
     async def _take(self, line: bytes) -> None:
         message = _object(line)

@@ -26,6 +26,7 @@ __all__ = ["CodexRun", "initialize"]
 _INTERRUPT_SECONDS = 5.0
 _PATIENCE_SECONDS = 1.0
 _SERVER_SECONDS = 5.0
+_LAST_SECONDS = 1.0
 _FULL = 500
 _REPORTED = frozenset(
     {
@@ -133,8 +134,6 @@ class CodexRun:
     async def close(self) -> None:
         self._is_closed = True
         await self._connection.close(_PATIENCE_SECONDS)
-        if self._is_in_turn:
-            await self._tell(BackendFailed("Codex was closed", "backend_stopped"))
 
     async def _begin(self, message: str, images: Sequence[Image]) -> None:
         given: list[dict[str, Any]] = [{"type": "text", "text": message, "text_elements": []}]
@@ -146,7 +145,8 @@ class CodexRun:
         try:
             answer = await self._connection.request("turn/start", params)
         except RequestFailed as error:
-            await self._tell(BackendFailed(str(error)))
+            cause = "process_exit" if self._connection.has_ended else "agent_error"
+            await self._tell(BackendFailed(str(error), cause))
         else:
             self._turn_id = _id_in(answer, "turn") or self._turn_id
 
@@ -172,7 +172,13 @@ class CodexRun:
         raise failure
 
     async def _broke(self, text: str) -> None:
-        await self._tell(BackendFailed(text, "process_exit"))
+        """Told even to one who has stopped reading, or closing would wait for that for ever."""
+        failure = BackendFailed(text, "process_exit")
+        try:
+            await asyncio.wait_for(self._tell(failure), _LAST_SECONDS)
+        except TimeoutError:
+            self._told.get_nowait()
+            self._told.put_nowait(failure)
 
     async def _heard(self, method: str, params: Params) -> None:
         if method == "mcpServer/startupStatus/updated":

@@ -12,6 +12,10 @@ from kombuse_sdk.storage import ReadTx, Row
 __all__ = ["event_of", "instructions", "message_of", "variables"]
 
 _EVENT = "SELECT * FROM events WHERE id = ?"
+_SESSION = (
+    "<kombuse-session>\nYour kombuse_session_id is {}. Pass it to every tool of the MCP server"
+    " kombuse that takes one.\n</kombuse-session>"
+)
 
 
 def event_of(tx: ReadTx, event_id: int | None) -> dict[str, Any] | None:
@@ -82,14 +86,22 @@ def variables(
     return found
 
 
-def instructions(agent: str | None, project: str | None, prior: str | None) -> str | None:
-    """The whole system prompt: the project's file, the agent's prompt, what was said before."""
+def instructions(
+    agent: str | None, project: str | None, prior: str | None, session_id: str
+) -> str | None:
+    """The whole system prompt: the project's file, the agent's prompt, what was said before.
+
+    An agent whose prompt does not name its session is told: without it our tools would take it for
+    anybody, who may write nothing.
+    """
     text = agent if agent and agent.strip() else None
     if project and project.strip():
         parts = [f"<project-instructions>\n{project.strip()}\n</project-instructions>"]
         if text is not None:
             parts.append(f"<agent-instructions>\n{text}\n</agent-instructions>")
         text = "\n\n".join(parts)
+    if agent is not None and session_id not in (text or ""):
+        text = f"{text or ''}\n\n{_SESSION.format(session_id)}".lstrip("\n")
     if prior:
         text = f"{text or ''}\n\n{prior}".lstrip("\n")
     return text

@@ -428,7 +428,7 @@ class LiveSession:
         if agent is not None:
             name = f"system prompt of {begun.ref.agent_name or agent.id}"
             prompt = await self._with.renderer.render(name, template, values, self._includes)
-        prompt = context.instructions(prompt, instructions, prior)
+        prompt = context.instructions(prompt, instructions, prior, self.session_id)
         if prompt:
             await self._record("raw", {"sourceType": "system_prompt", "data": {"content": prompt}})
         return RunOptions(

@@ -532,9 +532,10 @@ def test_the_prompt_names_the_instructions_of_the_project(
 
     options = backend.runs[0].options
     assert options.cwd == folder
-    assert options.system_prompt == (
+    assert options.system_prompt is not None
+    assert options.system_prompt.startswith(
         "<project-instructions>\nUse tabs.\n</project-instructions>\n\n"
-        "<agent-instructions>\nYou help.\n</agent-instructions>"
+        "<agent-instructions>\nYou help.\n</agent-instructions>\n\n<kombuse-session>"
     )
 
 

@@ -53,7 +53,8 @@ def test_an_event_runs_the_agent_and_its_last_words_become_a_comment(
     assert session["kombuse_session_id"].startswith("trigger-")
     assert (session["status"], session["ticket_id"]) == ("completed", ticket["id"])
     (run,) = backend.runs
-    assert run.options.system_prompt == f"Work on #1 of {project['name']}."
+    assert run.options.system_prompt is not None
+    assert run.options.system_prompt.startswith(f"Work on #1 of {project['name']}.\n\n")
     assert backend.messages[0].startswith("Event: ticket.created\nTicket: #1\nProject: ")
     assert '"title": "It breaks"' in backend.messages[0]
     (comment,) = comments(client, ticket)
@@ -64,6 +65,23 @@ def test_an_event_runs_the_agent_and_its_last_words_become_a_comment(
     kinds = [e["event_type"] for e in client.get("/api/events").json()]
     assert {"agent.started", "agent.completed"} <= set(kinds)
     assert heard.wait("ticket.agent_status", status="idle")["sessionCount"] == 0
+
+
+def test_the_prompt_tells_the_session_once(
+    make: Factory, project: Any, agents: Agents, heard: Heard, backend: FakeBackend
+) -> None:
+    """By its session our tools know who calls."""
+    agents.trigger(agents.make("Plain."), "ticket.created")
+    naming = agents.make("You are {{ kombuse_session_id }}.", "Bea")
+    agents.trigger(naming, "ticket.closed")
+    ticket = make.ticket(project)
+    first = heard.wait("agent.complete")["kombuseSessionId"]
+    make.client.patch(ticket_path(ticket), json={"status": "closed"})
+    second = heard.wait("agent.complete", 2)["kombuseSessionId"]
+
+    plain, named = (run.options.system_prompt or "" for run in backend.runs)
+    assert f"Your kombuse_session_id is {first}." in plain
+    assert named == f"You are {second}."
 
 
 def test_a_triggered_backend_is_closed_at_once(
