@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,8 +32,10 @@ log = logging.getLogger("kombuse.database")
 _INSERT_EVENT = """
 INSERT INTO events (event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload,
                     kombuse_session_id, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (:event_type, :project_id, :ticket_id, :comment_id, :actor_id, :actor_type, :payload,
+        :kombuse_session_id, :created_at)
 """
+_EVENT_FIELDS = tuple(field.name for field in fields(Event))
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
@@ -147,32 +150,12 @@ class Transaction:
         return self._connection.execute(sql, (key,)).rowcount
 
     def emit(self, event: Event) -> int:
+        values = {name: getattr(event, name) for name in _EVENT_FIELDS} | {"created_at": self.now}
         payload = json.dumps(event.payload, ensure_ascii=False, separators=(",", ":"))
-        values = (
-            event.event_type,
-            event.project_id,
-            event.ticket_id,
-            event.comment_id,
-            event.actor_id,
-            event.actor_type,
-            payload,
-            event.kombuse_session_id,
-            self.now,
-        )
-        event_id = self._connection.execute(_INSERT_EVENT, values).lastrowid
+        cursor = self._connection.execute(_INSERT_EVENT, values | {"payload": payload})
+        event_id = cursor.lastrowid
         assert event_id is not None
-        stored = StoredEvent(
-            id=event_id,
-            created_at=self.now,
-            event_type=event.event_type,
-            project_id=event.project_id,
-            ticket_id=event.ticket_id,
-            comment_id=event.comment_id,
-            actor_id=event.actor_id,
-            actor_type=event.actor_type,
-            kombuse_session_id=event.kombuse_session_id,
-            payload=event.payload,
-        )
+        stored = StoredEvent(id=event_id, **values)
         self.events.append(stored)
         for react in self._database.reactions:
             react(tx=self, event=stored)

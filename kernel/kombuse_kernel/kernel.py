@@ -11,12 +11,12 @@ from kombuse_kernel.database import SqliteDatabase
 from kombuse_kernel.events import Dispatcher
 from kombuse_kernel.jobs import JobRunner
 from kombuse_kernel.offers import Offers, ask, refuse_duplicates
-from kombuse_kernel.plugins import PluginHost
+from kombuse_kernel.plugins import LoadedPlugin, PluginHost
 from kombuse_kernel.services import ServiceRegistry
 from kombuse_kernel.upgrade import fitting
 from kombuse_sdk.errors import Unavailable
 from kombuse_sdk.sql import Joins
-from kombuse_sdk.types import Fetched, PluginStatus
+from kombuse_sdk.types import PluginStatus
 
 __all__ = ["Check", "RunningKernel"]
 
@@ -30,7 +30,7 @@ class Api(Protocol):
 
     @property
     def paths(self) -> list[tuple[str, str]]: ...
-    async def fetch(self, path: str, query: str) -> Fetched: ...
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
 
 
 class RunningKernel:
@@ -47,6 +47,7 @@ class RunningKernel:
         self._joins: dict[str, Joins] = {}
         self._first: dict[str, Sequence[Callable[..., Any]]] = {}
         self._offers: dict[str, Offers] = {}
+        self._started: list[LoadedPlugin] = []
         fitting(host, lambda wanted: migrations.check_file(config.database_path, wanted))
         self.db = SqliteDatabase(config.database_path, self)
         try:
@@ -93,10 +94,11 @@ class RunningKernel:
         paths = self.api.paths if self.api else []
         return [(method, _PARAMETER.sub(r":\1", path)) for method, path in paths]
 
-    async def fetch(self, path: str, query: str = "") -> Fetched:
+    @property
+    def app(self) -> Api:
         if self.api is None:
             raise Unavailable("The server does not answer requests yet")
-        return await self.api.fetch(path, query)
+        return self.api
 
     def start(self) -> None:
         for item in list(self.host.loaded):
@@ -106,13 +108,15 @@ class RunningKernel:
             except Exception:
                 log.error("plugin %s cannot start", item.info.name)
                 raise
+            self._started.append(item)
         self.dispatcher.start()
         self._jobs.start()
 
     def stop(self) -> None:
         self._jobs.stop()
         self.dispatcher.stop()
-        for item in reversed(self.host.loaded):
+        while self._started:
+            item = self._started.pop()
             try:
                 for _ in self.host.call("kombuse_shutdown", only=item, kernel=self):
                     pass

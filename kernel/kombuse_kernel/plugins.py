@@ -70,16 +70,7 @@ class PluginHost:
 
     @property
     def statuses(self) -> tuple[PluginStatus, ...]:
-        loaded = [
-            PluginStatus(
-                name=item.info.name,
-                title=item.info.title,
-                source=item.origin,
-                state="loaded",
-                requires=item.info.requires,
-            )
-            for item in self.loaded
-        ]
+        loaded = [_status(item.info, item.origin, "loaded") for item in self.loaded]
         return (*loaded, *self.left_out)
 
     def has(self, name: str) -> bool:
@@ -193,16 +184,18 @@ class PluginHost:
             visit(name, ())
 
     def _leave_out(self, info: PluginInfo, origin: str, state: Any, reason: str) -> None:
-        self.left_out.append(
-            PluginStatus(
-                name=info.name,
-                title=info.title,
-                source=origin,
-                state=state,
-                requires=info.requires,
-                reason=reason,
-            )
-        )
+        self.left_out.append(_status(info, origin, state, reason))
+
+
+def _status(info: PluginInfo, origin: str, state: Any, reason: str | None = None) -> PluginStatus:
+    return PluginStatus(
+        name=info.name,
+        title=info.title,
+        source=origin,
+        state=state,
+        requires=info.requires,
+        reason=reason,
+    )
 
 
 def _accepting(implementation: pluggy.HookImpl) -> Callable[..., Any]:

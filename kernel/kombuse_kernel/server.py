@@ -13,7 +13,6 @@ import uvicorn
 from kombuse_kernel.app import build_app
 from kombuse_kernel.home import announced_port
 from kombuse_kernel.kernel import RunningKernel
-from kombuse_kernel.websocket import SETTINGS as WEBSOCKET_SETTINGS
 
 __all__ = ["PortTaken", "StartFailed", "listen", "run"]
 
@@ -50,6 +49,7 @@ def run(kernel: RunningKernel, listener: socket.socket, on_ready: Callable[[], N
     """Serve until SIGINT or SIGTERM; `on_ready` is called once requests are answered."""
     app = build_app(kernel)
     log.addFilter(_NoCuts())
+    mounts = [mount for _, mount in kernel.offers("kombuse_mounts")]
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -59,7 +59,7 @@ def run(kernel: RunningKernel, listener: socket.socket, on_ready: Callable[[], N
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
-        **WEBSOCKET_SETTINGS,
+        **{k: v for m in mounts for k, v in m.server_settings.items()},
     )
     with ExitStack() as stack:
 

@@ -3,7 +3,8 @@
 The group alone is not enough: both Claude Code and Codex put the commands of an agent into sessions
 of their own, and those outlive a killed parent. So every program gets a mark in its environment,
 which its descendants inherit, and `end` finds them by it (where /proc shows environments; elsewhere
-the group is all that is reached).
+the group is all that is reached). The mark also tells whose they are, so that `end_orphans` finds
+those of a server that was killed.
 """
 
 import asyncio
@@ -17,15 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = [
+    "MOST_GARBAGE",
     "ChildProcess",
     "LineTooLong",
+    "NoMessages",
     "Output",
     "child_environment",
+    "end_orphans",
     "output",
     "search_path",
 ]
 
 _MARK = "KOMBUSE_PROCESS"
+MOST_GARBAGE = 1000
 _CHUNK = 65536
 _MAX_LINE = 16 * 1024 * 1024
 _MAX_OUTPUT = 1024 * 1024
@@ -33,6 +38,7 @@ _STDERR_TAIL = 8192
 _GRACE_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 _LEFT_SECONDS = 0.5
+_MARKED = re.compile(rf"(?:^|\0){_MARK}=(\d+\.\d+\.\d+)-".encode())
 _SECRET = re.compile(r"^KOMBUSE_.*(TOKEN|SECRET|PASSWORD|KEY)")
 _TOOL_FOLDERS = (
     "~/.local/bin",
@@ -53,6 +59,13 @@ _TOOL_FOLDERS = (
 
 class LineTooLong(Exception):
     """The program printed a line beyond the limit."""
+
+
+class NoMessages(Exception):
+    """The program printed nothing but lines that are no messages, `MOST_GARBAGE` in a row."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{MOST_GARBAGE} lines in a row that are no messages")
 
 
 class _Pipes(asyncio.subprocess.SubprocessStreamProtocol):
@@ -99,7 +112,7 @@ class ChildProcess:
         on_stderr: Callable[[str], None] | None = None,
     ) -> "ChildProcess":
         """Raises OSError when it cannot be started. `env` None means `child_environment`."""
-        mark = secrets.token_hex(16)
+        mark = f"{_identity()}-{secrets.token_hex(16)}"
         environment = child_environment(argv[0]) if env is None else env
         loop = asyncio.get_running_loop()
         transport, pipes = await loop.subprocess_exec(
@@ -284,6 +297,64 @@ def search_path(program: str) -> str:
     ]
     existing = [folder for folder in usual if Path(folder).is_dir()]
     return os.pathsep.join(dict.fromkeys([*own, *nvm, *existing, *ours]))
+
+
+def end_orphans() -> list[int]:
+    """Kill what processes that are gone have started and not ended; their ids.
+
+    The program of a killed server goes on by itself, beside the one that the next server starts for
+    the same work.
+    """
+    found = []
+    spared = _ancestors()
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.scandir("/proc"):
+            if entry.name.isdigit() and _is_orphan(entry) and int(entry.name) not in spared:
+                found.append(int(entry.name))
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    return found
+
+
+def _is_orphan(entry: "os.DirEntry[str]") -> bool:
+    """Process ids mean something only within one namespace: what is from another one stays."""
+    mark = _MARKED.search(_environment_of(entry.path))
+    if mark is None:
+        return False
+    namespace, owner, start = mark[1].decode().split(".")
+    status = _status(owner)
+    return namespace == _namespace() and (status[19] != start or status[0] in "ZX")
+
+
+def _ancestors() -> set[int]:
+    """This process and those that it was started by, which may be orphans of another server."""
+    found, pid = set(), os.getpid()
+    while pid and pid not in found:
+        found.add(pid)
+        pid = int(_status(str(pid))[1])
+    return found
+
+
+def _identity() -> str:
+    """This process, as no other one is called: namespace, id, and when it was started."""
+    pid = os.getpid()
+    return f"{_namespace()}.{pid}.{_status(str(pid))[19]}"
+
+
+def _namespace() -> str:
+    try:
+        return "".join(filter(str.isdigit, os.readlink("/proc/self/ns/pid")))  # noqa: PTH115
+    except OSError:
+        return "0"
+
+
+def _status(pid: str) -> list[str]:
+    """The fields of /proc/PID/stat from the state on, zeros where there are none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return ["0"] * 50
 
 
 def _numbers(text: str) -> list[int]:

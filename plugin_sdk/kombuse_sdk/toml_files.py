@@ -1,17 +1,17 @@
 """Edits of other programs' TOML files that keep comments, order and line ends.
 
 An edit is made only if the TOML parser finds in the new text exactly what was there before and the
-wanted values.
+wanted values. tomlkit, which few starts of the server need, is imported on first use.
 """
 
 import copy
 import tomllib
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
 
 __all__ = ["parse", "with_values"]
 
@@ -47,6 +47,8 @@ def with_values(path: Path, data: bytes | None, wanted: dict[str, Any]) -> bytes
 def _attempt(
     write: Callable[[str, dict[str, Any]], str], text: str, wanted: dict[str, Any]
 ) -> str | None:
+    from tomlkit.exceptions import TOMLKitError
+
     try:
         new = write(text, wanted)
         tomllib.loads(new)
@@ -57,6 +59,8 @@ def _attempt(
 
 def _appended(text: str, wanted: dict[str, Any]) -> str:
     """A new table at the end, which leaves all before it byte for byte as it was."""
+    import tomlkit
+
     line_end = "\r\n" if "\r\n" in text else "\n"
     if text:
         text += line_end if text.endswith("\n") else line_end * 2
@@ -64,13 +68,17 @@ def _appended(text: str, wanted: dict[str, Any]) -> str:
 
 
 def _merged(text: str, wanted: dict[str, Any]) -> str:
+    import tomlkit
+
     document = tomlkit.parse(text)
     _merge(document, wanted)
     return tomlkit.dumps(document)
 
 
-def _nested(values: dict[str, Any]) -> tomlkit.TOMLDocument:
+def _nested(values: dict[str, Any]) -> "TOMLDocument":
     """`[a.b]` without a `[a]` of its own before it, which the file may have already."""
+    import tomlkit
+
     document = tomlkit.document()
     ((name, tables),) = values.items()
     parent = tomlkit.table(is_super_table=True)

@@ -1,8 +1,8 @@
 """What registration hooks return: plain frozen values, so that each keeps its owner."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from kombuse_sdk.storage import Database, ReadTx, WriteTx
 
 __all__ = [
+    "Asgi",
     "Column",
     "Command",
     "Config",
     "EventType",
-    "Fetched",
     "Filter",
     "Job",
     "Kernel",
@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,12 +139,15 @@ class Setting:
 class Mount:
     """An ASGI application at exactly one path, for every method.
 
-    `lifespan` is entered after the start of the kernel and left before its end.
+    `lifespan` is entered after the start of the kernel and left before its end. `server_settings`
+    are settings of uvicorn that the application needs (how WebSockets are spoken, say): the server
+    has one set of them, so that they hold for all mounts.
     """
 
     path: str
-    app: "Callable[[Any, Any, Any], Awaitable[None]]"
+    app: Asgi
     lifespan: "Callable[[], AbstractAsyncContextManager[None]] | None" = None
+    server_settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,15 +169,6 @@ class PluginStatus:
     state: Literal["loaded", "disabled", "failed"]
     requires: tuple[str, ...] = ()
     reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """What the server answered to a request that a plugin made of it."""
-
-    status: int
-    content_type: str
-    body: bytes
 
 
 class Services(Protocol):
@@ -231,6 +226,7 @@ class Kernel(Protocol):
         """(method, path) of every route of the API in load order; parameters as `:name`."""
         ...
 
-    async def fetch(self, path: str, query: str = "") -> Fetched:
-        """GET an address of this server without the network; `path` and `query` are escaped."""
+    @property
+    def app(self) -> Asgi:
+        """This server as an ASGI application, to make requests of it without the network."""
         ...

@@ -25,6 +25,10 @@ NOUNS = {
     "database": {"sandbox", "query_process/*"},
     "events": {"subscriptions"},
     "mcp": {"callers", "calls", "catalogue", "endpoint", "json_schema", "server"},
+    "permissions": {
+        *("announcements", "description", "inputs", "judgement", "programs", "remembering"),
+        *("rule_files", "rules", "shell", "socket_messages"),
+    },
     "projects": {"codex", "disk", "init_files", "setup", "slugs"},
     "tickets": {"claims", "cli_output", "digest", "events", "pruning", "search", "views"},
 }

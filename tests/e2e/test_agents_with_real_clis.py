@@ -7,11 +7,13 @@ its test is skipped, and the stand-in for it goes the same way.
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import StartServer
 from tests.e2e.agent_runs import is_alive
 from tests.e2e.model_server import Answer, Line, ModelServer, running, say, use, wait
 from tests.e2e.programs import CLAUDE, CODEX, Program
@@ -41,6 +43,7 @@ class Desk:
         self.tracker.put_label(self.ticket, self.label)
         started = self.tracker.wait("agent.started", projectId=self.ticket["project_id"])
         session_id: str = started["kombuseSessionId"]
+        self.tracker.socket.send({"type": "subscribe", "topics": [f"session:{session_id}"]})
         return session_id
 
     def state(self) -> Any:
@@ -168,6 +171,12 @@ def test_an_agent_asks_acts_and_comments(desk: Desk) -> None:
     assert (ended["status"], ended["reason"]) == ("completed", "result")
     assert made.exists()
     tracker.wait("agent.permission_resolved", permissionKey=asked["permissionKey"])
+    streamed = [message for message in tracker.heard if message["type"] == "agent.event"]
+    assert {"tool_use", "permission_request", "tool_result"} <= {
+        m["event"]["type"] for m in streamed
+    }
+    numbers = [message["seq"] for message in streamed]
+    assert numbers == sorted(set(numbers))
     session = tracker.session(session_id)
     assert session.ending == ("completed", None)
     assert session.values["effective_backend"] == desk.program.backend_type
@@ -260,10 +269,59 @@ def test_a_mention_goes_on_with_the_conversation(desk: Desk) -> None:
     assert "what was it?" in session.of("message")[2]["content"]
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system has no /proc")
+def test_what_a_killed_server_was_at_is_done_once_by_the_next(
+    program: Program,
+    binary: Path,
+    models: dict[str, ModelServer],
+    start_server: StartServer,
+    tmp_path: Path,
+) -> None:
+    """The program outlives the server and would go on beside the one that takes its place."""
+    model, agent_home = models[program.name], tmp_path / "agent-home"
+    settled = {"env": program.settle(agent_home, model.url)}
+    binaries = {program.name: str(binary)}
+    configure(tmp_path / "home", backends={program.backend_type: settled}, binaries=binaries)
+    model.play(wait())
+    server = start_server()
+    with open_socket(server) as socket:
+        tracker = Tracker(server, socket)
+        tracker.trigger(
+            tracker.agent(config={"backend_type": program.backend_type}), "ticket.created"
+        )
+        ticket = tracker.make.ticket(tracker.make.project())
+        assert model.waiting.wait(15)
+        left = processes_at_home(agent_home)
+        server.kill()
+    assert left
+    model.play(say("Done."))
+    server = start_server()
+    with open_socket(server) as socket:
+        tracker = Tracker(server, socket)
+        tracker.until(lambda: len(tracker.comments(ticket)) > 0)
+
+        assert [comment["body"] for comment in tracker.comments(ticket)] == ["Done."]
+        (invocation,) = tracker.invocations()
+        assert (invocation["status"], invocation["attempts"]) == ("completed", 1)
+        assert not any(map(is_alive, left))
+
+
+def processes_at_home(home: Path) -> list[int]:
+    """The processes that have this home."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if f"\0HOME={home}\0".encode() in b"\0" + environment.read_bytes():
+                found.append(int(environment.parent.name))
+    return found
+
+
 BROKEN = {
     "crash": ("process_exit", "exited with code 3\nout of luck"),
     "garbage": ("process_exit", "exited with code 0"),
     "hang": ("backend_timeout", "The turn timed out: it took longer than 1.5 s"),
+    "silent": ("backend_timeout", "The turn timed out: it took longer than 1.5 s"),
+    "flood": ("process_exit", "printed 1000 lines in a row that are no messages"),
     "missing": ("agent_error", "not found. Install "),
 }
 
@@ -280,8 +338,10 @@ class TestBroken:
     def binary(self, program: Program, mood: str, tmp_path: Path) -> Path:
         path = tmp_path / program.name
         if mood != "missing":
-            script = f'#!/bin/sh\nSTAND_IN={mood} exec "{program.stand_in}" "$@"\n'
-            path.write_text(script, encoding="utf-8")
+            run = f'STAND_IN={mood} exec "{program.stand_in}" "$@"'
+            if mood == "silent":
+                run = '[ "$1" = --version ] && echo 2.1.0 || exec sleep 600'
+            path.write_text(f"#!/bin/sh\n{run}\n", encoding="utf-8")
             path.chmod(0o700)
         return path
 

@@ -1,7 +1,9 @@
 """A server with agents, seen as a person sees it: over REST and one WebSocket."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -16,6 +18,7 @@ from kombuse_sdk.testing import Factory, ticket_path
 __all__ = ["ON_OWN_TICKET", "Session", "Tracker", "configure"]
 
 _SECONDS = 15.0
+_PAUSE_SECONDS = 0.5
 # Enough to comment on the ticket that the agent works on.
 ON_OWN_TICKET = [
     {"type": "resource", "resource": "comment", "actions": ["create"], "scope": "invocation"}
@@ -91,34 +94,34 @@ class Tracker:
         For messages that wrap an event of the log, the fields are those of the event.
         """
 
-        def fits(message: Message) -> bool:
-            body = message["event"] if kind == "event" and "event" in message else message
-            return message["type"] == kind and fields.items() <= body.items()
+        found: list[Message] = []
+        seen = 0
 
-        return self._wait(fits, count, f"{kind} {fields}")
+        def is_there() -> bool:
+            nonlocal seen
+            found.extend(m for m in self.heard[seen:] if _fits(m, kind, fields))
+            seen = len(self.heard)
+            return len(found) >= count
 
-    def _wait(self, fits: Callable[[Message], bool], count: int, wanted: str) -> Message:
-        deadline = monotonic() + _SECONDS
-        found = [message for message in self.heard if fits(message)]
-        while len(found) < count:
-            left = deadline - monotonic()
-            try:
-                text = self.socket.connection.recv(timeout=max(left, 0))
-            except TimeoutError:
-                kinds = [message["type"] for message in self.heard]
-                raise AssertionError(f"no {wanted}, but {kinds}\n{self.server.output}") from None
-            message: Message = json.loads(text)
-            self.heard.append(message)
-            found += [message] if fits(message) else []
+        self.until(is_there, f"{kind} {fields}")
         return found[count - 1]
 
-    def count(self, kind: str) -> int:
-        return sum(message["type"] == kind for message in self.heard)
+    def until(self, condition: Callable[[], bool], wanted: str = "") -> None:
+        """Listen until something is so."""
+        deadline = monotonic() + _SECONDS
+        while not condition():
+            if monotonic() > deadline:
+                heard = Counter(message["type"] for message in self.heard)
+                raise AssertionError(f"in vain: {wanted}; heard {heard}\n{self.server.output}")
+            with suppress(TimeoutError):
+                text = self.socket.connection.recv(timeout=_PAUSE_SECONDS)
+                self.heard.append(json.loads(text))
 
     def session(self, session_id: str) -> Session:
         path = f"/api/sessions/{session_id}"
-        page = self.get(f"{path}/events", limit=1000)
-        events: list[Message] = page["events"]
+        events: list[Message] = []
+        while page := self.get(f"{path}/events", limit=1000, since_seq=len(events))["events"]:
+            events += page
         assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
         return Session(self.get(path), events)
 
@@ -137,3 +140,9 @@ class Tracker:
         while page := self.get("/api/invocations", limit=100, offset=len(found), **query):
             found += page
         return found[::-1]
+
+
+def _fits(message: Message, kind: str, fields: Message) -> bool:
+    if message["type"] != kind:
+        return False
+    return fields.items() <= (message["event"] if kind == "event" else message).items()

@@ -30,7 +30,8 @@ from kombuse_sdk.errors import Conflict
 from kombuse_sdk.events import Event, StoredEvent
 from kombuse_sdk.http import Read
 from kombuse_sdk.mcp import Caller, Tool, ToolCall, ToolDecision, ToolInput
-from kombuse_sdk.schemas import QueryInt
+from kombuse_sdk.schemas import Body, QueryInt
+from kombuse_sdk.sockets import Client, SocketMessage
 from kombuse_sdk.storage import ReadTx, WriteTx
 
 Start = Callable[..., RunningKernel]
@@ -216,6 +217,21 @@ def _agent_backends(start: Start) -> None:
 
     states = client_of(kernel).get("/api/backend-status").json()
     assert [s["version"] for s in states if s["backendType"] == "quiet"] == ["1.2.3"]
+
+
+def _socket_messages(start: Start) -> None:
+    class Knock(Body):
+        door: int
+
+    async def knock(client: Client, given: Knock) -> None:
+        client.send({"type": "opened", "door": given.door})
+
+    message = SocketMessage(name="probe.knock", model=Knock, handle=knock)
+    kernel = start(socket_messages=lambda: [message])
+
+    with client_of(kernel).websocket_connect("/ws") as socket:
+        socket.send_json({"type": "probe.knock", "door": 7})
+        assert socket.receive_json() == {"type": "opened", "door": 7}
 
 
 def _settings(start: Start) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ from kombuse_sdk.process import (
     ChildProcess,
     LineTooLong,
     child_environment,
+    end_orphans,
     output,
     search_path,
 )
@@ -108,6 +111,46 @@ def test_what_a_program_leaves_behind_is_ended_after_it() -> None:
 
     with_child(python(ORPHAN), scenario)
     assert not is_alive(pids[0])
+
+
+STARTS_ONE = """
+import asyncio, os, signal, sys
+from kombuse_sdk.process import ChildProcess
+async def main():
+    child = await ChildProcess.start([sys.executable, "-c", sys.argv[1]])
+    async for line in child.lines():
+        print(child.pid, line.decode(), flush=True)
+        if sys.argv[2:]:
+            os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system has no /proc")
+def test_what_a_killed_process_has_left_is_ended_and_nothing_else() -> None:
+    def started(*arguments: str) -> tuple["subprocess.Popen[str]", list[int]]:
+        argv = python(STARTS_ONE, STUBBORN, *arguments)
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        return process, [int(pid) for pid in process.stdout.readline().split()]
+
+    living, kept = started()
+    killed, left = started("kill")
+    assert killed.wait(10) == -signal.SIGKILL
+    try:
+        assert all(map(is_alive, kept + left))
+
+        assert set(left) <= set(end_orphans())
+
+        asyncio.run(when(lambda: not any(map(is_alive, left))))
+        assert all(map(is_alive, kept))
+    finally:
+        living.kill()
+        living.wait()
+        end_orphans()
+        for process in (living, killed):
+            assert process.stdout is not None
+            process.stdout.close()
 
 
 def test_ending_is_not_undone_by_a_cancellation() -> None:

@@ -77,10 +77,7 @@ def test_of_many_answers_the_first_counts(asking: Asking) -> None:
 def test_an_answer_after_the_end_is_refused(asking: Asking) -> None:
     async def scenario() -> None:
         asked = await asking.start(bash("rm x"))
-        asked.cancel()
-        await asyncio.wait((asked,))
-        while asking.pending():
-            await asyncio.sleep(0.001)
+        await asking.withdraw(asked)
         with pytest.raises(Conflict, match="withdrawn"):
             await asking.reply(allow())
 
@@ -125,7 +122,7 @@ def test_changed_arguments_are_another_request(asking: Asking) -> None:
 def test_an_identical_request_waits_for_the_same_answer(asking: Asking) -> None:
     async def scenario() -> list[Decision]:
         first = await asking.start(bash("rm x"))
-        second = await asking.start(bash("rm x", "r2"))
+        second = await asking.start(bash("rm x", "r2"), joins=True)
         assert [item["requestId"] for item in asking.pending()] == ["r1"]
         await asking.reply(allow())
         return [await first, await second]
@@ -137,7 +134,7 @@ def test_an_identical_request_waits_for_the_same_answer(asking: Asking) -> None:
 def test_a_request_that_two_wait_for_stays_when_one_leaves(asking: Asking) -> None:
     async def scenario() -> Decision:
         first = await asking.start(bash("rm x"))
-        second = await asking.start(bash("rm x", "r2"))
+        second = await asking.start(bash("rm x", "r2"), joins=True)
         first.cancel()
         await asyncio.wait((first,))
         await asyncio.sleep(0.02)

@@ -1,12 +1,14 @@
 """The agents table."""
 
 from sqlalchemy import MetaData
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from kombuse_sdk.tables import Table
 
 __all__ = ["AgentRow"]
 
 
-class AgentRow(SQLModel, table=True):
+class AgentRow(Table, table=True):
     """`permissions`, `config` and `plugin_base` are JSON text."""
 
     __tablename__ = "agents"

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
-from kombuse_plugins.agents import export, service
+from kombuse_plugins.agents import service
 from kombuse_plugins.agents.schemas import (
     Agent,
     AgentCreate,
@@ -32,6 +32,8 @@ def create_agent(tx: Write, body: AgentCreate) -> Any:
 
 @router.post("/agents/export", response_model=Exported)
 async def export_agents(db: Db, body: Export) -> Any:
+    from kombuse_plugins.agents import export
+
     return await export.run(db, body)
 
 

@@ -117,11 +117,14 @@ class OpenaiConfig(_Open):
     response_format: Literal["json", "text"] | JsonObject = ABSENT
 
 
+_BACKENDS = "claude-code, codex, mock, or what a plugin offers"
+
+
 class AgentConfig(_Open):
     """How an agent runs. A `type` that is a string selects the preset."""
 
     type: Any = ABSENT
-    backend_type: Literal["claude-code", "codex", "mock"] = ABSENT
+    backend_type: Annotated[NonEmpty, Field(description=_BACKENDS)] = ABSENT
     model: Text = ABSENT
     max_tokens: PositiveInt = ABSENT
     temperature: Annotated[StrictInt | StrictFloat, Field(ge=0, le=1)] = ABSENT

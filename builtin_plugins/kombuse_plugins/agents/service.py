@@ -11,7 +11,7 @@ from kombuse_plugins.agents.models import AgentRow
 from kombuse_plugins.agents.schemas import AgentCreate, AgentFilter, AgentUpdate, BySlug
 from kombuse_sdk.contracts import Profiles, Projects, Sessions
 from kombuse_sdk.contracts.agents import Agent, Preset
-from kombuse_sdk.errors import Conflict, NotFound
+from kombuse_sdk.errors import Conflict, Invalid, NotFound, issue
 from kombuse_sdk.schemas import slugify
 from kombuse_sdk.sql import JsonText
 from kombuse_sdk.storage import ReadTx, Row, WriteTx
@@ -38,6 +38,7 @@ __all__ = [
 types = queries.types
 of_types = queries.ids_of_types
 _LONGEST_SLUG = 100
+_BACKENDS = ("claude-code", "codex", "mock")  # valid whether their plugins are active or not
 _OVERRIDES = {
     "tool": "auto_approved_tools_override",
     "bash": "auto_approved_bash_commands_override",
@@ -65,6 +66,7 @@ def by_slug(tx: ReadTx, slug: str, query: BySlug) -> JsonText:
 def create(tx: WriteTx, body: AgentCreate) -> JsonText:
     """The agent and its profile; a profile of type agent that is there already is taken over."""
     values = body.model_dump(exclude_unset=True)
+    _require_backend(tx, values.get("config", {}), {})
     project_id = None
     if "project_id" in values:
         project_id = _resolved(tx, body.project_id)
@@ -95,6 +97,7 @@ def update(tx: WriteTx, agent_id: str, body: AgentUpdate) -> JsonText:
     row = _require_row(tx, agent_id)
     given = body.model_dump(exclude_unset=True)
     now = _settings(row)
+    _require_backend(tx, given.get("config", {}), now["config"])
     _store(tx, agent_id, _differing(given, now))
     return _plain(tx, agent_id)
 
@@ -197,6 +200,18 @@ def _free_slug(tx: ReadTx, body: AgentCreate, project_id: str | None) -> str:
     if queries.slug_is_taken(tx, slug, project_id):
         raise Conflict(f"Agent with slug '{slug}' already exists")
     return slug
+
+
+def _require_backend(tx: ReadTx, config: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """One that is stored may stay when its plugin is gone."""
+    name = config.get("backend_type")
+    if name is None or name == now.get("backend_type"):
+        return
+    offered = (backend.name for _, backend in tx.kernel.offers("kombuse_agent_backends"))
+    known = sorted({*_BACKENDS, *offered})
+    if name not in known:
+        message = f"Expected one of {', '.join(json.dumps(item) for item in known)}"
+        raise Invalid(issue("invalid_value", ["config", "backend_type"], message, values=known))
 
 
 def _require_row(tx: ReadTx, agent_id: str) -> Row:

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 
 from kombuse_plugins.api_tools.addresses import address
+from kombuse_plugins.api_tools.in_process import Fetched, fetch
 from kombuse_sdk.errors import Unavailable
 from kombuse_sdk.mcp import Caller, Tool, ToolInput
 from kombuse_sdk.schemas import NonEmpty
-from kombuse_sdk.types import Fetched, Kernel
+from kombuse_sdk.types import Kernel
 
 __all__ = ["TOOLS"]
 
@@ -64,7 +65,7 @@ async def call_api(kernel: Kernel, caller: Caller, arguments: CallInput) -> dict
     path, query = address(arguments.path, arguments.query)
     try:
         async with asyncio.timeout(_SECONDS):
-            answer = await kernel.fetch(path, query)
+            answer = await fetch(kernel.app, path, query)
     except TimeoutError:
         raise Unavailable(f"No answer within {_SECONDS} seconds") from None
     return {"status": answer.status, "body": _body(answer)}

@@ -1,12 +1,14 @@
 """The attachments table."""
 
 from sqlalchemy import MetaData
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from kombuse_sdk.tables import Table
 
 __all__ = ["AttachmentRow"]
 
 
-class AttachmentRow(SQLModel, table=True):
+class AttachmentRow(Table, table=True):
     __tablename__ = "attachments"
     metadata = MetaData()
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import urllib.request
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -155,10 +154,12 @@ class MockRun:
         params = {"name": tool, "arguments": arguments}
         message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
         headers = {"content-type": "application/json", "accept": "application/json"}
-        request = urllib.request.Request(
+        from urllib.request import ProxyHandler, Request, build_opener
+
+        request = Request(
             self._options.mcp_url or "", json.dumps(message).encode(), headers
         )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        opener = build_opener(ProxyHandler({}))
         try:
             with opener.open(request, timeout=_SECONDS) as answer:
                 result = json.load(answer)["result"]

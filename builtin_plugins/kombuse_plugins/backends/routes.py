@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from kombuse_plugins.backends import service
 from kombuse_plugins.backends.schemas import (
@@ -11,12 +11,12 @@ from kombuse_plugins.backends.schemas import (
     CatalogueFilter,
     StateFilter,
 )
-from kombuse_sdk.http import App
+from kombuse_sdk.http import App, Router
 from kombuse_sdk.types import Kernel
 
 
-def make_router(kernel: Kernel) -> APIRouter:
-    router = APIRouter()
+def make_router(kernel: Kernel) -> Router:
+    router = Router()
     states = service.States(kernel)
 
     @router.get("/backend-status", response_model=list[BackendState])

@@ -19,7 +19,7 @@ from typing import Any
 
 from claude_agent_sdk import Transport
 
-from kombuse_sdk.process import ChildProcess, LineTooLong
+from kombuse_sdk.process import MOST_GARBAGE, ChildProcess, LineTooLong, NoMessages
 
 __all__ = ["Exit", "Garbage", "Inbox", "ProgramTransport"]
 
@@ -98,6 +98,7 @@ class ProgramTransport(Transport):
         self._inbox = inbox
         self._control: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._reading: asyncio.Task[None] | None = None
+        self._garbage = 0
         self.child: ChildProcess | None = None
 
     @property
@@ -144,7 +145,7 @@ class ProgramTransport(Transport):
             code = await child.wait()
             text = f"Claude process exited with code {code}\n{child.stderr[-500:]}".rstrip()
             await self._inbox.finish(Exit(text, code))
-        except LineTooLong as error:
+        except (LineTooLong, NoMessages) as error:
             await self._inbox.finish(Exit(f"Claude printed {error}", None))
         finally:
             self._control.put_nowait(None)
@@ -157,6 +158,9 @@ class ProgramTransport(Transport):
             message = json.loads(text)
         except (ValueError, RecursionError):
             message = None
+        self._garbage = 0 if isinstance(message, dict) else self._garbage + 1
+        if self._garbage > MOST_GARBAGE:
+            raise NoMessages
         if not isinstance(message, dict):
             await self._inbox.put(Garbage(text[:2000]))
         elif message.get("type") in _CONTROL:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from kombuse_sdk.process import ChildProcess, LineTooLong
+from kombuse_sdk.process import MOST_GARBAGE, ChildProcess, LineTooLong, NoMessages
 
 __all__ = ["Connection", "RequestFailed", "Unsupported"]
 
@@ -46,6 +46,7 @@ class Connection:
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._end: str | None = None
+        self._garbage = 0
         self._reading = asyncio.create_task(self._read())
 
     @property
@@ -101,7 +102,7 @@ class Connection:
         try:
             async for line in self._child.lines():
                 await self._take(line)
-        except LineTooLong as error:
+        except (LineTooLong, NoMessages) as error:
             await self._finish(f"Codex printed {error}")
             return
         code = await self._child.wait()
@@ -122,6 +123,9 @@ class Connection:
 
     async def _take(self, line: bytes) -> None:
         message = _object(line)
+        self._garbage = 0 if message or not line.strip() else self._garbage + 1
+        if self._garbage > MOST_GARBAGE:
+            raise NoMessages
         method, key = message.get("method"), message.get("id")
         params = message.get("params")
         given: Mapping[str, Any] = params if isinstance(params, Mapping) else {}

@@ -1,14 +1,16 @@
 """The tables of comments and of what they mention."""
 
 from sqlalchemy import MetaData
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from kombuse_sdk.tables import Table
 
 __all__ = ["CommentRow", "MentionRow"]
 
 _metadata = MetaData()
 
 
-class CommentRow(SQLModel, table=True):
+class CommentRow(Table, table=True):
     __tablename__ = "comments"
     metadata = _metadata
 
@@ -26,7 +28,7 @@ class CommentRow(SQLModel, table=True):
     body: str
 
 
-class MentionRow(SQLModel, table=True):
+class MentionRow(Table, table=True):
     __tablename__ = "mentions"
     metadata = _metadata
 

@@ -1,12 +1,14 @@
 """The event_subscriptions table. The events table is the kernel's: rows are made by `tx.emit`."""
 
 from sqlalchemy import MetaData
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from kombuse_sdk.tables import Table
 
 __all__ = ["EventSubscriptionRow"]
 
 
-class EventSubscriptionRow(SQLModel, table=True):
+class EventSubscriptionRow(Table, table=True):
     __tablename__ = "event_subscriptions"
     metadata = MetaData()
 

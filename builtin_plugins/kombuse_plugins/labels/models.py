@@ -1,12 +1,14 @@
 """The labels table. `ticket_labels` has no row class: its key has two columns."""
 
 from sqlalchemy import MetaData
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from kombuse_sdk.tables import Table
 
 __all__ = ["LabelRow"]
 
 
-class LabelRow(SQLModel, table=True):
+class LabelRow(Table, table=True):
     __tablename__ = "labels"
     metadata = MetaData()
 

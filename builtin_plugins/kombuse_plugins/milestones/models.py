@@ -1,12 +1,14 @@
 """The milestones table, without the counters that triggers keep."""
 
 from sqlalchemy import MetaData
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from kombuse_sdk.tables import Table
 
 __all__ = ["MilestoneRow"]
 
 
-class MilestoneRow(SQLModel, table=True):
+class MilestoneRow(Table, table=True):
     __tablename__ = "milestones"
     metadata = MetaData()
 

@@ -20,6 +20,8 @@ from kombuse_sdk.current_project import Project
 
 __all__ = ["app"]
 
+# Programs that backends start have it in their environment, and all that these start.
+_MARK_OF_AGENTS = "KOMBUSE_PROCESS"
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 Request = Annotated[
@@ -96,10 +98,8 @@ def _answer(home: Home, request: str, body: dict[str, Any], as_json: bool) -> No
 
 
 def _refuse_agents() -> None:
-    """What an agent starts carries the mark of the agent: it does not answer for a person."""
-    from kombuse_sdk.process import MARK
-
-    if MARK in os.environ:
+    """What an agent starts does not answer in the place of a person."""
+    if _MARK_OF_AGENTS in os.environ:
         raise CommandError("an agent cannot answer permission requests")
 
 

@@ -1,12 +1,14 @@
 """The permission_requests table."""
 
 from sqlalchemy import MetaData
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from kombuse_sdk.tables import Table
 
 __all__ = ["PermissionRequestRow"]
 
 
-class PermissionRequestRow(SQLModel, table=True):
+class PermissionRequestRow(Table, table=True):
     __tablename__ = "permission_requests"
     metadata = MetaData()
 

@@ -59,6 +59,6 @@ def in_file(files: PermissionFiles, folder: str, rule: Remembered) -> str | None
     """Save it in the file of a project; why that was not possible, or None."""
     try:
         files.allow(folder, rule.entry)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return f"not saved in the permission file of the project: {config_files.reason(error)}"
     return None

@@ -61,7 +61,7 @@ class Answered(Output):
 class PermissionResponse(BaseModel):
     """The message `permission.response`."""
 
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(extra="ignore")
 
     type: Literal["permission.response"] = "permission.response"
     session_id: NonEmpty = Field(alias="kombuseSessionId")

@@ -9,20 +9,20 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from typing import Any, Literal
+from typing import Any
 
 from kombuse_plugins.permissions import description, judgement, queries, remembering
+from kombuse_plugins.permissions.announcements import Announcements, pending
 from kombuse_plugins.permissions.inputs import fingerprint, storable
 from kombuse_plugins.permissions.models import PermissionRequestRow
 from kombuse_plugins.permissions.remembering import Remembered
 from kombuse_plugins.permissions.rule_files import PermissionFiles
 from kombuse_sdk.agents import Decision, PermissionRequest
-from kombuse_sdk.contracts import Live, Sessions, Settings
+from kombuse_sdk.contracts import Settings
 from kombuse_sdk.contracts.permissions import PermissionOutcome, PermissionReply
 from kombuse_sdk.contracts.sessions import SessionRef
 from kombuse_sdk.errors import Conflict, NotFound
@@ -70,6 +70,7 @@ class PendingPermissions:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._announce = Announcements(kernel)
         self._files = PermissionFiles()
         self._lock = threading.Lock()
         self._waiting: dict[int, _Waiting] = {}
@@ -109,22 +110,24 @@ class PendingPermissions:
         with self._kernel.db.write() as tx:
             row = self._require_open(tx, session_id, request_id)
             is_saved = rule is not None and remembering.in_agent(tx, row["agent_id"], rule)
-            self._close(tx, row["id"], decision, always_allow=rule.entry if rule else None)
+            always = rule.entry if rule is not None and is_saved else None
+            self._close(tx, row["id"], decision, always_allow=always)
             folder = judgement.folder_of(tx, row["project_id"])
-        if rule is not None and folder is not None:
-            note = remembering.in_file(self._files, folder, rule)
-            is_saved = is_saved or note is None
-        elif rule is not None and not is_saved:
-            note = "not remembered: the session has neither an agent nor a project with a folder"
-        if rule is not None and not is_saved:
-            with self._kernel.db.write() as tx:
-                tx.update(PermissionRequestRow, row["id"], always_allow=None)
-        remembered = rule.entry if rule is not None and is_saved else None
-        self._deliver(row, decision, remembered)
-        return PermissionOutcome(behavior=reply.behavior, remembered=remembered, note=note)
+        try:
+            if rule is not None and folder is not None:
+                note = remembering.in_file(self._files, folder, rule)
+                if note is None and always is None:
+                    always = rule.entry
+                    self._note_rule(row["id"], always)
+            elif rule is not None and always is None:
+                note = "not remembered: there is neither an agent nor a project with a folder"
+        finally:
+            self._deliver(row, decision, always)
+        return PermissionOutcome(behavior=reply.behavior, remembered=always, note=note)
 
     def pending(self, tx: ReadTx, project_id: str | None = None) -> list[dict[str, Any]]:
-        return [_pending(row) for row in queries.pending(tx, project_id)]
+        rows = queries.pending(tx, project_id)
+        return [pending(row, json.loads(row["input"]), row["ticket_number"]) for row in rows]
 
     def _examine(
         self, tx: ReadTx, session: SessionRef, request: PermissionRequest
@@ -152,6 +155,9 @@ class PendingPermissions:
         same = queries.same_pending(tx, session_id, argument_hash)
         row_id = self._insert(tx, asked, "pending") if same is None else same
         with self._lock:
+            # A row that was rolled back leaves its number, and what waits for it, to the next.
+            if same is None:
+                self._waiting.pop(row_id, None)
             waiting = self._waiting.setdefault(row_id, _Waiting())
             waiting.waiters += 1
         return _Opened(row_id, waiting)
@@ -176,28 +182,18 @@ class PendingPermissions:
         )
         row = tx.one("SELECT * FROM permission_requests WHERE id = ?", (row_id,))
         assert row is not None
-        tx.after_commit(partial(self._announce, row, asked))
+        tx.after_commit(partial(self._tell, row, asked))
         return row_id
 
-    def _announce(self, row: Row, asked: _Asked) -> None:
-        """The request as an event of its session, and to those who can answer it."""
-        event = {
-            "requestId": row["request_id"],
-            "toolName": row["tool_name"],
-            "toolUseId": asked.request.tool_use_id,
-            "input": asked.input,
-            "description": row["description"],
-        }
-        if row["status"] == "auto_approved":
-            event["autoApproved"] = True
-        self._record(row, "permission_request", event)
+    def _tell(self, row: Row, asked: _Asked) -> None:
+        announce = self._announce
+        announce.asked(row, asked.input, asked.request.tool_use_id)
         if row["status"] == "pending":
-            number = {"ticket_number": asked.session.ticket_number}
-            self._publish(row, "agent.permission_pending", _pending({**row, **number}))
+            announce.waits(row, asked.input, asked.session.ticket_number)
             return
         if row["status"] == "denied":
-            self._record_response(row, "deny", row["message"])
-        self._publish_resolved(row)
+            announce.answered(row, "deny", row["message"])
+        announce.resolved(row)
 
     async def _wait(self, row_id: int, waiting: _Waiting, timeout: float | None) -> Decision:
         try:
@@ -246,13 +242,13 @@ class PendingPermissions:
         row = tx.one("SELECT * FROM permission_requests WHERE id = ?", (row_id,))
         if row is not None and row["status"] == "pending":
             tx.update(PermissionRequestRow, row_id, status="withdrawn", resolved_at=tx.now)
-            tx.after_commit(partial(self._announce_withdrawal, row))
+            tx.after_commit(partial(self._tell_withdrawal, row))
 
-    def _announce_withdrawal(self, row: Row) -> None:
+    def _tell_withdrawal(self, row: Row) -> None:
         with self._lock:
             self._waiting.pop(row["id"], None)
-        self._record_response(row, "deny", _WITHDRAWN)
-        self._publish_resolved(row)
+        self._announce.answered(row, "deny", _WITHDRAWN)
+        self._announce.resolved(row)
 
     def _require_open(self, tx: ReadTx, session_id: str, request_id: str) -> Row:
         row = queries.by_request(tx, session_id, request_id)
@@ -278,10 +274,14 @@ class PendingPermissions:
             resolved_at=tx.now,
         )
 
+    def _note_rule(self, row_id: int, always_allow: str) -> None:
+        with self._kernel.db.write() as tx:
+            tx.update(PermissionRequestRow, row_id, always_allow=always_allow)
+
     def _deliver(self, row: Row, decision: Decision, remembered: str | None) -> None:
         """After the answer is stored: record it, wake who waits for it, and tell everybody."""
         session_id = row["kombuse_session_id"]
-        self._record_response(row, decision.behavior, decision.message, remembered)
+        self._announce.answered(row, decision.behavior, decision.message, remembered)
         with self._lock:
             waiting = self._waiting.pop(row["id"], None)
             if decision.behavior == "deny":
@@ -291,37 +291,8 @@ class PendingPermissions:
                 denials[row["argument_hash"]] = decision.message
         if waiting is not None:
             waiting.answer.set_result(decision)
-        self._publish_resolved(row, remembered)
+        self._announce.resolved(row, remembered)
         log.info("%s of %s: %s", row["tool_name"], session_id, decision.behavior)
-
-    def _record_response(
-        self,
-        row: Row,
-        behavior: Literal["allow", "deny"],
-        message: str | None,
-        remembered: str | None = None,
-    ) -> None:
-        event = {"requestId": row["request_id"], "behavior": behavior}
-        optional = {"message": message, "alwaysAllowed": remembered}
-        given = {name: value for name, value in optional.items() if value is not None}
-        self._record(row, "permission_response", event | given)
-
-    def _record(self, row: Row, event_type: str, event: Mapping[str, Any]) -> None:
-        sessions = self._kernel.services.find(Sessions)
-        if sessions is not None:
-            sessions.record(row["kombuse_session_id"], event_type, event)
-
-    def _publish_resolved(self, row: Row, remembered: str | None = None) -> None:
-        names = _names(row)
-        if remembered is not None:
-            names["alwaysAllowed"] = remembered
-        self._publish(row, "agent.permission_resolved", names)
-
-    def _publish(self, row: Row, kind: str, message: Mapping[str, Any]) -> None:
-        live = self._kernel.services.find(Live)
-        if live is not None:
-            topics = ("*", f"session:{row['kombuse_session_id']}")
-            live.publish(topics, {"type": kind, **message})
 
 
 def withdraw_leftovers(tx: WriteTx) -> None:
@@ -362,26 +333,6 @@ def _free_id(tx: ReadTx, session_id: str, request_id: str) -> str:
     taken = queries.taken_ids(tx, session_id, request_id)
     numbered = (request_id if n == 1 else f"{request_id}~{n}" for n in count(1))
     return next(candidate for candidate in numbered if candidate not in taken)
-
-
-def _names(row: Mapping[str, Any]) -> dict[str, Any]:
-    session_id, request_id = row["kombuse_session_id"], row["request_id"]
-    return {
-        "permissionKey": f"{session_id}:{request_id}",
-        "sessionId": session_id,
-        "requestId": request_id,
-    }
-
-
-def _pending(row: Mapping[str, Any]) -> dict[str, Any]:
-    optional = {"ticketNumber": row["ticket_number"], "projectId": row["project_id"]}
-    return {
-        **_names(row),
-        "toolName": row["tool_name"],
-        "input": json.loads(row["input"]),
-        "description": row["description"],
-        **{name: value for name, value in optional.items() if value is not None},
-    }
 
 
 def _report_failure(done: "asyncio.Future[None]") -> None:

@@ -1,12 +1,14 @@
 """The profiles table."""
 
 from sqlalchemy import MetaData
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from kombuse_sdk.tables import Table
 
 __all__ = ["ProfileRow"]
 
 
-class ProfileRow(SQLModel, table=True):
+class ProfileRow(Table, table=True):
     __tablename__ = "profiles"
     metadata = MetaData()
 

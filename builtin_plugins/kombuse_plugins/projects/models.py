@@ -1,12 +1,14 @@
 """The projects table."""
 
 from sqlalchemy import MetaData
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from kombuse_sdk.tables import Table
 
 __all__ = ["ProjectRow"]
 
 
-class ProjectRow(SQLModel, table=True):
+class ProjectRow(Table, table=True):
     __tablename__ = "projects"
     metadata = MetaData()
 

@@ -1,14 +1,16 @@
 """The tables of sessions and of what happens in them."""
 
 from sqlalchemy import MetaData
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from kombuse_sdk.tables import Table
 
 __all__ = ["SessionEventRow", "SessionRow"]
 
 _metadata = MetaData()
 
 
-class SessionRow(SQLModel, table=True):
+class SessionRow(Table, table=True):
     __tablename__ = "sessions"
     metadata = _metadata
 
@@ -33,7 +35,7 @@ class SessionRow(SQLModel, table=True):
     updated_at: str
 
 
-class SessionEventRow(SQLModel, table=True):
+class SessionEventRow(Table, table=True):
     __tablename__ = "session_events"
     metadata = _metadata
 

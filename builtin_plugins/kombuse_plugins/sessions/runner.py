@@ -21,6 +21,7 @@ from kombuse_plugins.sessions.states import Ending
 from kombuse_plugins.sessions.turns import Turn
 from kombuse_sdk.contracts import Invocations
 from kombuse_sdk.errors import Unavailable
+from kombuse_sdk.process import end_orphans
 from kombuse_sdk.types import Kernel
 
 __all__ = ["Runner"]
@@ -153,6 +154,12 @@ class Runner:
         return asyncio.get_running_loop().create_task(work)
 
     async def _claiming(self) -> None:
+        try:
+            orphans = await asyncio.to_thread(end_orphans)
+            if orphans:
+                log.warning("ended %d processes that a killed server has left", len(orphans))
+        except Exception:
+            log.exception("whether a killed server has left processes is not known")
         while True:
             sleep = _LONGEST_SLEEP
             try:

@@ -1,12 +1,14 @@
 """The profile_settings table."""
 
 from sqlalchemy import MetaData
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from kombuse_sdk.tables import Table
 
 __all__ = ["ProfileSettingRow"]
 
 
-class ProfileSettingRow(SQLModel, table=True):
+class ProfileSettingRow(Table, table=True):
     __tablename__ = "profile_settings"
     metadata = MetaData()
 

@@ -1,14 +1,16 @@
 """The tables of tickets and of who has seen them."""
 
 from sqlalchemy import MetaData
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from kombuse_sdk.tables import Table
 
 __all__ = ["TicketRow", "TicketViewRow"]
 
 _metadata = MetaData()
 
 
-class TicketRow(SQLModel, table=True):
+class TicketRow(Table, table=True):
     __tablename__ = "tickets"
     metadata = _metadata
 
@@ -38,7 +40,7 @@ class TicketRow(SQLModel, table=True):
     body: str | None
 
 
-class TicketViewRow(SQLModel, table=True):
+class TicketViewRow(Table, table=True):
     __tablename__ = "ticket_views"
     metadata = _metadata
 

@@ -1,14 +1,16 @@
 """The tables of triggers and of the runs that they start."""
 
 from sqlalchemy import MetaData
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
+
+from kombuse_sdk.tables import Table
 
 __all__ = ["InvocationRow", "TriggerRow"]
 
 _metadata = MetaData()
 
 
-class TriggerRow(SQLModel, table=True):
+class TriggerRow(Table, table=True):
     """`conditions` and `allowed_invokers` are JSON text."""
 
     __tablename__ = "agent_triggers"
@@ -28,7 +30,7 @@ class TriggerRow(SQLModel, table=True):
     updated_at: str
 
 
-class InvocationRow(SQLModel, table=True):
+class InvocationRow(Table, table=True):
     """`context` and `result` are JSON text."""
 
     __tablename__ = "agent_invocations"

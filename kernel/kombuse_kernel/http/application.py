@@ -15,12 +15,11 @@ from kombuse_kernel.http.answers import NOSNIFF, Answer, error_answer, json_answ
 from kombuse_kernel.http.binding import Incoming
 from kombuse_kernel.http.guards import Caller, Guard
 from kombuse_kernel.http.handlers import RouteHandler
-from kombuse_kernel.http.in_process import fetch
 from kombuse_kernel.http.mounting import ApiRoutes
 from kombuse_kernel.http.routing import Match, RouteTree
 from kombuse_kernel.kernel import RunningKernel
 from kombuse_sdk.errors import BadRequest, KombuseError, NotFound
-from kombuse_sdk.types import Fetched, Mount
+from kombuse_sdk.types import Mount
 
 __all__ = ["Application", "build_app"]
 
@@ -60,9 +59,6 @@ class Application:
     def paths(self) -> list[tuple[str, str]]:
         """(method, path) of every route of the API, in the order of registration."""
         return [(m, path) for path, methods, _ in self._api.handlers for m in sorted(methods)]
-
-    async def fetch(self, path: str, query: str) -> Fetched:
-        return await fetch(self, path, query)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -187,21 +183,23 @@ class Application:
         return error_answer(NotFound(f"No WebSocket at {scope['path']}"))
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
-        async with AsyncExitStack() as stack:
-            await receive()
-            try:
-                self.kernel.start()
-                for mount in self._mounts:
-                    if mount.lifespan is not None:
-                        await stack.enter_async_context(mount.lifespan())
-            except Exception as error:
-                self.failure = error
-                log.debug("the server cannot start", exc_info=error)
-                await send({"type": "lifespan.startup.failed", "message": str(error)})
-                return
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-        self.kernel.stop()
+        try:
+            async with AsyncExitStack() as stack:
+                await receive()
+                try:
+                    self.kernel.start()
+                    for mount in self._mounts:
+                        if mount.lifespan is not None:
+                            await stack.enter_async_context(mount.lifespan())
+                except Exception as error:
+                    self.failure = error
+                    log.debug("the server cannot start", exc_info=error)
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        finally:
+            self.kernel.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -115,7 +115,7 @@ class Comments(Protocol):
         ...
 
     def snippets_sql(self, tickets: str) -> str:
-        """SELECT of (ticket_id, snippet, is_whole): of each ticket the best ranked matching comment.
+        """SELECT of (ticket_id, snippet, is_whole): of each ticket the best matching comment.
 
         The same subquery and way as `matching_among_sql`; the snippet is that of FTS5 with the
         markers `«` and `»`, the ellipsis `…` and at most 64 tokens; of a text of more than 20,000

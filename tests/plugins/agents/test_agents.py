@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 from tests.agent_runs import FakeSessions, make_agent
+from tests.fakes import fake_plugin
 from tests.plans import Planner
 
 from kombuse_plugins.agents import queries
@@ -19,6 +20,17 @@ from kombuse_sdk.types import Kernel
 
 REQUIRED = {"name": "A", "description": "d", "system_prompt": "s"}
 NOBODY = "00000000-0000-4000-8000-00000000dead"
+
+
+class Quiet:
+    """A backend of another plugin."""
+
+    name = "quiet"
+
+
+@pytest.fixture
+def plugins_under_test() -> list[object]:
+    return [fake_plugin("quiet", agent_backends=lambda: [Quiet()])]
 
 
 def create(client: TestClient, **values: Any) -> Any:
@@ -139,6 +151,41 @@ def test_configurations_that_do_not_fit_are_refused(client: TestClient, config: 
     assert answer.status_code == 400
     (name,) = config
     assert {tuple(issue["path"][:2]) for issue in answer.json()["error"]} == {("config", name)}
+
+
+@pytest.mark.parametrize("name", ["claude-code", "codex", "mock", "quiet"])
+def test_an_agent_may_use_any_backend_that_is_offered(client: TestClient, name: str) -> None:
+    assert make_agent(client, config={"backend_type": name})["config"] == {"backend_type": name}
+
+
+def test_the_backends_to_choose_from_are_named(client: TestClient) -> None:
+    agent = make_agent(client)
+    bodies = {"/api/agents": REQUIRED, f"/api/agents/{agent['id']}": {}}
+    known = ["claude-code", "codex", "mock", "quiet"]
+
+    for path, body in bodies.items():
+        answer = client.request(
+            "PATCH" if body == {} else "POST", path, json=body | {"config": {"backend_type": "gpt"}}
+        )
+
+        assert answer.status_code == 400
+        (issue,) = answer.json()["error"]
+        assert issue["path"] == ["config", "backend_type"]
+        assert (issue["code"], issue["values"]) == ("invalid_value", known)
+
+
+def test_a_backend_whose_plugin_is_gone_does_not_hinder_other_changes(
+    kernel: Kernel, client: TestClient
+) -> None:
+    agent = make_agent(client)
+    config = '{"backend_type": "gone"}'
+    with kernel.db.write() as tx:
+        tx.execute("UPDATE agents SET config = ? WHERE id = ?", (config, agent["id"]))
+
+    body = {"config": {"backend_type": "gone", "model": "m"}}
+    answer = client.patch(f"/api/agents/{agent['id']}", json=body)
+
+    assert answer.json()["config"] == body["config"]
 
 
 def test_numbers_beyond_all_range_are_refused(client: TestClient) -> None:

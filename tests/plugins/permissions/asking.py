@@ -107,15 +107,16 @@ class Asking:
         return asyncio.run(limited())
 
     async def start(
-        self, request: PermissionRequest, session: SessionRef | None = None
+        self, request: PermissionRequest, session: SessionRef | None = None, *, joins: bool = False
     ) -> "asyncio.Task[Decision]":
-        """Ask, and return when the request waits or is decided."""
-        before = len(self.pending())
-        joined = self._waiters()
+        """Ask, and return when the request waits (for the answer to another one) or is decided."""
+        before, waiters = len(self.pending()), self._waiters()
         asking = asyncio.create_task(
             _decision(self.permissions.ask(session or SessionRef(id=SESSION), request))
         )
-        while not asking.done() and len(self.pending()) == before and self._waiters() == joined:
+        while not asking.done():
+            if self._waiters() > waiters if joins else len(self.pending()) > before:
+                break
             await asyncio.sleep(0.001)
         return asking
 
@@ -123,6 +124,14 @@ class Asking:
         self, reply: PermissionReply, request_id: str = "r1", session_id: str = SESSION
     ) -> PermissionOutcome:
         return await asyncio.to_thread(self.permissions.answer, session_id, request_id, reply)
+
+    async def withdraw(self, asking: "asyncio.Task[Decision]") -> None:
+        """Cancel a request that waits, and return when all have been told."""
+        before = len(self.heard.messages)
+        asking.cancel()
+        await asyncio.wait((asking,))
+        while len(self.heard.messages) == before:
+            await asyncio.sleep(0.001)
 
     def once(
         self,
@@ -135,8 +144,7 @@ class Asking:
         async def scenario() -> Decision | None:
             asking = await self.start(request, session)
             if not asking.done() and reply is None:
-                asking.cancel()
-                await asyncio.wait((asking,))
+                await self.withdraw(asking)
                 return None
             if not asking.done() and reply is not None:
                 session_id = session.id if session else SESSION

@@ -293,12 +293,6 @@ def test_a_malformed_answer_at_the_socket_is_refused(
         response.model.model_validate(message(**values))
 
 
-def test_no_tool_lets_an_agent_answer_for_a_person(kernel: Kernel) -> None:
-    tools = [tool.name for _, tool in kernel.offers("kombuse_mcp_tools")]
-
-    assert not [name for name in tools if "permission" in name or "approv" in name]
-
-
 def test_the_command_line_lists_what_waits_and_answers(
     asking: Asking,
     server: ServerProcess,

@@ -100,7 +100,7 @@ def test_a_request_without_ticket_and_project_leaves_them_out(asking: Asking) ->
         asked = await asking.start(bash("rm x"), SessionRef(id=SESSION, project_id="gone"))
         (waiting,) = asking.pending()
         assert not {"ticketNumber", "projectId"} & set(waiting)
-        asked.cancel()
+        await asking.withdraw(asked)
 
     asking.run(scenario)
 
@@ -249,11 +249,9 @@ def test_requests_of_another_run_with_the_same_id_are_told_apart(asking: Asking)
     assert [row["request_id"] for row in asking.rows()] == ["0", "0~2"]
 
 
-def test_a_request_that_nobody_waits_for_is_withdrawn(asking: Asking, kernel: Kernel) -> None:
+def test_a_request_that_nobody_waits_for_is_withdrawn(asking: Asking) -> None:
     assert asking.once(bash("rm x")) is None
 
-    with kernel.db.write():
-        pass
     assert [row["status"] for row in asking.rows()] == ["withdrawn"]
     assert asking.heard.types() == ["agent.permission_pending", "agent.permission_resolved"]
     assert asking.recorded.events[-1][2]["behavior"] == "deny"

@@ -12,7 +12,7 @@ from tests.plugins.permissions.asking import SESSION, Asking, allow, bash, deny
 from kombuse_plugins.permissions.programs import narrowest_prefix
 from kombuse_plugins.permissions.rule_files import PermissionFiles, project_file
 from kombuse_plugins.permissions.rules import Rules, approves_command
-from kombuse_sdk.agents import PermissionRequest
+from kombuse_sdk.agents import Decision, PermissionRequest
 from kombuse_sdk.contracts.permissions import PermissionOutcome
 from kombuse_sdk.contracts.sessions import SessionRef
 
@@ -306,3 +306,22 @@ def test_a_file_is_read_again_when_it_changed(tmp_path: Path) -> None:
 
 def test_a_folder_in_the_place_of_a_file_counts_as_none(tmp_path: Path) -> None:
     assert PermissionFiles().read(tmp_path).allow.tools == frozenset()
+
+
+def test_an_agent_gets_its_answer_even_when_remembering_it_breaks(
+    asking: Asking, project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> bool:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(PermissionFiles, "allow", breaks)
+
+    async def scenario() -> Decision:
+        asked = await asking.start(
+            bash("npm test"), SessionRef(id=SESSION, project_id=project["id"])
+        )
+        with pytest.raises(RuntimeError, match="broken"):
+            await asking.reply(ALWAYS)
+        return await asked
+
+    assert asking.run(scenario).behavior == "allow"

@@ -8,34 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
-from tests.fakes import fake_plugin
+from tests.agent_runs import make_agent
 
 from kombuse_plugins.tickets.digest import CAP
 from kombuse_plugins.tickets.pruning import shortened
-from kombuse_sdk import Service
-from kombuse_sdk.contracts.agents import Agents
 from kombuse_sdk.contracts.profiles import LOCAL_USER
 from kombuse_sdk.testing import CallTool, Factory
 
 Digest = Callable[..., Any]
-
-
-class FakeAgents:
-    """Every agent is of the type that its name is."""
-
-    def types(self, tx: Any, agent_ids: list[str]) -> dict[str, str | None]:
-        return {i: tx.value("SELECT name FROM profiles WHERE id = ?", (i,)) for i in agent_ids}
-
-    def of_types(self, tx: Any, types: list[str]) -> list[str]:
-        names = "SELECT value FROM json_each(?)"
-        sql = f"SELECT id FROM profiles WHERE type = 'agent' AND name IN ({names})"
-        found: list[str] = tx.values(sql, (json.dumps(types),))
-        return found
-
-
-@pytest.fixture
-def plugins_under_test() -> list[object]:
-    return [fake_plugin("fakes", services=lambda: [Service(Agents, FakeAgents())])]
 
 
 @pytest.fixture
@@ -61,9 +41,9 @@ def digest(call_tool: CallTool, ticket: Any) -> Digest:
 
 
 def test_a_digest_says_all_in_a_fixed_order(
-    make: Factory, ticket: Any, digest: Digest, ann: str
+    client: TestClient, make: Factory, ticket: Any, digest: Digest, ann: str
 ) -> None:
-    agent = make.profile(type="agent", name="coder", description="d" * 300)["id"]
+    agent = make_agent(client, description="d" * 300, config={"type": "coder"})["id"]
     first = make.comment(ticket, author_id=ann, body="first")
     make.comment(ticket, author_id=agent, body="x" * 500, parent_id=first["id"])
 
@@ -108,9 +88,11 @@ def test_sections_are_left_out_on_request(make: Factory, ticket: Any, digest: Di
 
 
 def test_comments_are_paged_and_filtered(
-    make: Factory, ticket: Any, digest: Digest, ann: str
+    client: TestClient, make: Factory, ticket: Any, digest: Digest, ann: str
 ) -> None:
-    coder, tester = (make.profile(type="agent", name=name)["id"] for name in ("coder", "tester"))
+    coder, tester = (
+        make_agent(client, kind, config={"type": kind})["id"] for kind in ("coder", "tester")
+    )
     for author in (ann, coder, tester):
         make.comment(ticket, author_id=author)
 

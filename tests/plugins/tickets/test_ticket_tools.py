@@ -131,8 +131,17 @@ def test_an_update_is_one_event_for_the_fields_then_one_per_label(
     assert (ticket["title"], ticket["status"], ticket["assignee"]["id"]) == ("new", "closed", ann)
     assert [label["id"] for label in answer.data["labels"]] == [new]
     assert answer.data["labels"] == ticket["labels"]
-    changes = {"changes": ["title", "status", "priority", "assignee_id"]}
-    assert events(kernel)[1:] == [("ticket.closed", ANONYMOUS_AGENT, "agent", SESSION, changes)]
+    payload = {
+        "changes": ["title", "status", "priority", "assignee_id"],
+        "status": "closed",
+        "previous_status": "open",
+        "priority": 4,
+        "previous_priority": None,
+        "assignee_id": ann,
+        "previous_assignee_id": None,
+        "milestone_id": None,
+    }
+    assert events(kernel)[1:] == [("ticket.closed", ANONYMOUS_AGENT, "agent", SESSION, payload)]
     sql = "SELECT event_type, actor_id, kombuse_session_id FROM events WHERE id > 2 ORDER BY id"
     with kernel.db.read() as tx:
         assert [tuple(row) for row in tx.all(sql)] == [

@@ -209,6 +209,10 @@ def test_a_ticket_that_is_not_there(
     assert error is None or answer.json() == {"error": error}
 
 
+def previous(values: dict[str, Any]) -> dict[str, Any]:
+    return {f"previous_{name}": value for name, value in values.items()}
+
+
 def test_every_field_can_be_changed_and_most_can_be_cleared(
     client: TestClient, make: Factory, project: Any, ann: str, events: Events
 ) -> None:
@@ -233,9 +237,16 @@ def test_every_field_can_be_changed_and_most_can_be_cleared(
 
     assert {name: changed[name] for name in values} == values
     assert {name: emptied[name] for name in cleared} == cleared
+    told = {name: values[name] for name in ("status", "priority", "assignee_id", "milestone_id")}
+    before = {"status": "open", "priority": None, "assignee_id": None, "milestone_id": None}
     assert events()[1:] == [
-        ("ticket.updated", {"changes": list(values)}),
-        ("ticket.updated", {"changes": ["body", *list(values)[5:]]}),
+        ("ticket.updated", {"changes": list(values)} | told | previous(before)),
+        (
+            "ticket.updated",
+            {"changes": ["body", *list(values)[5:]]}
+            | (before | {"status": "blocked"})
+            | previous({name: value for name, value in told.items() if name != "status"}),
+        ),
     ]
 
 
@@ -262,7 +273,9 @@ def test_changes_names_only_what_differs(
 
     client.patch(ticket_path(ticket), json={"priority": 2, "title": ticket["title"]})
 
-    assert events()[-1] == ("ticket.updated", {"changes": ["priority"]})
+    unchanged = {"status": "open", "assignee_id": None, "milestone_id": None}
+    changed = {"changes": ["priority"], "priority": 2, "previous_priority": 1}
+    assert events()[-1] == ("ticket.updated", unchanged | changed)
 
 
 def test_closing_and_reopening_set_their_times_once(

@@ -8,7 +8,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 if TYPE_CHECKING:
     from websockets.frames import Frame
 
-__all__ = ["SETTINGS", "SocketProtocol"]
+__all__ = ["SocketProtocol"]
 
 _MAX_FRAGMENTS = 1000
 _TOO_BIG = 1009
@@ -89,13 +89,3 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def _cut_later(self) -> None:
         if self._cut is None and not self.disconnected:
             self._cut = self.loop.call_later(self.cut_after, self.transport.abort)
-
-
-# A ping every 20 seconds; who answers none for as long as two of them take is gone.
-SETTINGS: dict[str, Any] = {
-    "ws": SocketProtocol,
-    "ws_max_size": 16 * 1024 * 1024,
-    "ws_per_message_deflate": False,
-    "ws_ping_interval": 20.0,
-    "ws_ping_timeout": 40.0,
-}

@@ -11,7 +11,8 @@ import pytest
 import uvicorn
 
 from kombuse_kernel.server import listen
-from kombuse_kernel.websocket import SETTINGS, SocketProtocol
+from kombuse_plugins.realtime import SERVER_SETTINGS
+from kombuse_plugins.realtime.socket_protocol import SocketProtocol
 
 HANDSHAKE = (
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -29,7 +30,7 @@ class QuickProtocol(SocketProtocol):
 @contextmanager
 def serving(app: App, **settings: Any) -> Iterator[int]:
     """The port of a server in a thread."""
-    options = SETTINGS | {"ws": QuickProtocol} | settings
+    options = SERVER_SETTINGS | {"ws": QuickProtocol} | settings
     config = uvicorn.Config(app, log_config=None, lifespan="off", **options)
     server = uvicorn.Server(config)
     with listen(0) as listener:
@@ -122,8 +123,8 @@ def test_who_answers_pings_stays() -> None:
 
 
 def test_a_ping_is_sent_every_20_seconds_and_two_may_be_missed() -> None:
-    assert SETTINGS["ws_ping_interval"] == 20
-    assert SETTINGS["ws_ping_timeout"] == 2 * SETTINGS["ws_ping_interval"]
+    assert SERVER_SETTINGS["ws_ping_interval"] == 20
+    assert SERVER_SETTINGS["ws_ping_timeout"] == 2 * SERVER_SETTINGS["ws_ping_interval"]
 
 
 def test_a_peer_that_reads_late_is_told_why_it_was_dropped() -> None:

@@ -1,18 +1,23 @@
 """Requests that the server makes of itself, without the network."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from kombuse_sdk.types import Fetched
+from kombuse_sdk.types import Asgi
 
-__all__ = ["fetch"]
-
-AsgiApplication = Callable[[Any, Any, Any], Awaitable[None]]
+__all__ = ["Fetched", "fetch"]
 
 
-async def fetch(app: AsgiApplication, path: str, query: str) -> Fetched:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    status: int
+    content_type: str
+    body: bytes
+
+
+async def fetch(app: Asgi, path: str, query: str) -> Fetched:
     """GET; `path` and `query` are escaped already, so that what they mean is left to the routes."""
     scope = {
         "type": "http",
