@@ -73,7 +73,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=between(20, 2000), default=200, help="that start an agent")
     parser.add_argument("--work-ms", type=between(0, 1000), default=100, help="that a run waits")
-    parser.add_argument("--kills", type=between(1, 5), default=2, help="of the server meanwhile")
+    parser.add_argument("--kills", type=between(1, 2), default=2, help="of the server meanwhile")
     parser.add_argument(
         "--flood", type=between(1000, 100_000), default=20_000, help="events of one session"
     )
@@ -92,8 +92,8 @@ def _measure_all(options: argparse.Namespace) -> Iterator[Row]:
         _report("flood")
         yield from _flood_rows(flood.measure(server, options.sessions, options.flood), options)
         with flood.running(server, options.flood):
-            found = approvals.measure(server, options.requests)
-        yield from _approval_rows(", flooded", found)
+            flooded = approvals.measure(server, options.requests)
+        yield from _approval_rows(", flooded", flooded)
     for when, retry in (("killed", False), ("killed, retried", True)):
         _report(f"dispatch, {when}")
         with temporary_home() as home:

@@ -65,6 +65,7 @@ def listen(port: int, topics: Sequence[str]) -> Iterator["Listener"]:
 class Listener:
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
+        self._passed: list[dict[str, Any]] = []
 
     def send(self, message: Mapping[str, Any]) -> None:
         self._connection.send(json.dumps(message))
@@ -80,7 +81,10 @@ class Listener:
         return message
 
     def wait(self, kind: str) -> dict[str, Any]:
-        """The next message of a type; others before it are passed over."""
+        """The next message of a type; those of other types wait for their turn."""
+        for index, message in enumerate(self._passed):
+            if message["type"] == kind:
+                return self._passed.pop(index)
         while (message := self.receive())["type"] != kind:
-            pass
+            self._passed.append(message)
         return message

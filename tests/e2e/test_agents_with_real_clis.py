@@ -104,6 +104,8 @@ def agents_server(
 @pytest.fixture(params=PROGRAMS, ids=[item.name for item in PROGRAMS])
 def program(request: pytest.FixtureRequest) -> Program:
     found: Program = request.param
+    if found is CLAUDE:
+        pytest.importorskip("claude_agent_sdk", reason="claude-agent-sdk is not installed")
     return found
 
 
@@ -221,7 +223,7 @@ def test_a_denied_command_does_not_run_and_the_agent_goes_on(desk: Desk) -> None
 
 
 @pytest.mark.parametrize("moment", ["thinking", "asking"])
-def test_a_stop_in_the_middle_of_a_turn(desk: Desk, moment: str) -> None:
+def test_a_stop_in_the_middle_of_a_turn(desk: Desk, moment: str, homes: dict[str, Path]) -> None:
     tracker = desk.tracker
     desk.model.play(wait() if moment == "thinking" else desk.program.command("touch made"))
 
@@ -242,11 +244,7 @@ def test_a_stop_in_the_middle_of_a_turn(desk: Desk, moment: str) -> None:
     state = desk.state()
     assert state["pendingPermissions"] == state["activeSessions"] == []
     assert not (desk.folder / "made").exists()
-    assert not any(is_alive(int(raw["data"]["pid"])) for raw in spawned(session))
-
-
-def spawned(session: Session) -> list[Any]:
-    return [raw for raw in session.of("raw") if raw["sourceType"] == "process_spawn"]
+    tracker.until(lambda: not processes_at_home(homes[desk.program.name]), "the program ends")
 
 
 def test_a_mention_goes_on_with_the_conversation(desk: Desk) -> None:

@@ -229,7 +229,7 @@ def _socket_messages(start: Start) -> None:
     message = SocketMessage(name="probe.knock", model=Knock, handle=knock)
     kernel = start(socket_messages=lambda: [message])
 
-    with client_of(kernel).websocket_connect("/ws") as socket:
+    with client_of(kernel).websocket_connect("ws://localhost:3331/ws") as socket:
         socket.send_json({"type": "probe.knock", "door": 7})
         assert socket.receive_json() == {"type": "opened", "door": 7}
 

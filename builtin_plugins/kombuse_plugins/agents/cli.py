@@ -142,6 +142,39 @@ def create(
 
 
 @app.command()
+def trigger(
+    name: Name,
+    event: Annotated[str, typer.Argument(help="As in ticket.created, label.added.")],
+    label: Annotated[
+        str | None, typer.Option("--label", "-l", help="Only this label of the project.")
+    ] = None,
+    project: Project = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Start an agent by what people do, in every project unless one is named.
+
+    By mention.created it starts when it is mentioned itself.
+    """
+    with Client(home) as api:
+        agent = _agent(api, name, project)
+        chosen = current_project(api, project) if project or label else None
+        conditions = {"mentioned_profile_id": agent["id"]} if event == "mention.created" else {}
+        if label and chosen:
+            conditions["label_id"] = _label_id(api, chosen["id"], label)
+        body = _given(
+            event_type=event,
+            conditions=conditions,
+            project_id=chosen["id"] if chosen else None,
+        )
+        made = api.post("/api/agents/{}/triggers", agent["id"], body=body)
+    if as_json:
+        print_json(made)
+    else:
+        typer.echo(f"{agent['slug']}: starts on {made['event_type']}")
+
+
+@app.command()
 def run(
     name: Name,
     ticket: Annotated[
@@ -213,6 +246,14 @@ def _triggers(api: Client, agent_id: str) -> list[dict[str, Any]]:
             raise
         return []
     return found
+
+
+def _label_id(api: Client, project_id: str, name: str) -> int:
+    labels = api.get("/api/projects/{}/labels", project_id, search=name)
+    found = [label["id"] for label in labels if label["name"].casefold() == name.casefold()]
+    if not found:
+        raise CommandError(f"the project has no label {name}")
+    return int(found[0])
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`kombuse approvals`: what agents wait to be allowed, against the running server."""
 
 import os
+import time
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +23,7 @@ __all__ = ["app"]
 
 # Programs that backends start have it in their environment, and all that these start.
 _MARK_OF_AGENTS = "KOMBUSE_PROCESS"
+_POLL_SECONDS = 0.2
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 Request = Annotated[
@@ -32,10 +34,16 @@ Message = Annotated[str | None, typer.Option("--message", "-m", help="Why; the a
 
 
 @app.command("list")
-def list_requests(project: Project = None, home: Home = None, as_json: Json = False) -> None:
+def list_requests(
+    wait: Annotated[bool, typer.Option("--wait", help="Until there is something.")] = False,
+    project: Project = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
     """What waits, of all projects unless one is named, in the order in which it was asked."""
     with Client(home) as api:
-        waiting = _waiting(api, project)
+        while not (waiting := _waiting(api, project)) and wait:
+            time.sleep(_POLL_SECONDS)
     if as_json:
         print_json(waiting)
         return

@@ -279,7 +279,7 @@ class PendingPermissions:
             tx.update(PermissionRequestRow, row_id, always_allow=always_allow)
 
     def _deliver(self, row: Row, decision: Decision, remembered: str | None) -> None:
-        """After the answer is stored: record it, wake who waits for it, and tell everybody."""
+        """After the answer is stored: record it, tell everybody, and wake who waits for it."""
         session_id = row["kombuse_session_id"]
         self._announce.answered(row, decision.behavior, decision.message, remembered)
         with self._lock:
@@ -289,9 +289,9 @@ class PendingPermissions:
                     self._denied.pop(next(iter(self._denied)))
                 denials = self._denied.setdefault(session_id, {})
                 denials[row["argument_hash"]] = decision.message
+        self._announce.resolved(row, remembered)  # first: the agent may ask again at once
         if waiting is not None:
             waiting.answer.set_result(decision)
-        self._announce.resolved(row, remembered)
         log.info("%s of %s: %s", row["tool_name"], session_id, decision.behavior)
 
 

@@ -113,14 +113,19 @@ def show(session: Name, home: Home = None, as_json: Json = False) -> None:
 
 @app.command()
 def tail(
-    session: Name,
+    session: Annotated[
+        str | None,
+        typer.Argument(metavar="[SESSION]", help="Of the project the last one unless it is named."),
+    ] = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=_PAGE)] = 20,
     follow: Annotated[bool, typer.Option(help="Until the turn ends.")] = True,
+    project: Project = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """What happens in a session, as it happens."""
     with Client(home) as api:
+        session = session or _last(api, project)
         seq = _print_last(api, session, lines, as_json)
         while follow:
             is_over = api.get(_SESSION, session)["status"] in _OVER
@@ -145,6 +150,14 @@ def stop(session: Name, home: Home = None, as_json: Json = False) -> None:
         typer.echo(f"{session}: stopped")
     else:
         raise CommandError(f"nothing runs in {session}")
+
+
+def _last(api: Client, project: str | None) -> str:
+    project_id = current_project(api, project)["id"]
+    found = api.get("/api/sessions", project_id=project_id, sort_by="created_at", limit=1)
+    if not found:
+        raise CommandError("the project has no session yet")
+    return str(found[0]["kombuse_session_id"])
 
 
 def _print_last(api: Client, session: str, lines: int, as_json: bool) -> int:

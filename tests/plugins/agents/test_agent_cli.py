@@ -242,3 +242,24 @@ def test_an_interrupted_turn_stops_the_agent(monkeypatch: pytest.MonkeyPatch) ->
         thread.join()
 
     assert sent == [{"type": "agent.stop", "kombuseSessionId": SESSION}]
+
+
+def test_a_trigger_starts_the_agent_on_an_event(
+    command: CommandLine, server: ServerProcess
+) -> None:
+    agent = create(command, "Starter")
+    label = server.http.post("/api/projects/demo/labels", json={"name": "Build it"}).json()
+
+    made = command.run("agent", "trigger", "starter", "ticket.created")
+    labelled = command.run(
+        *("agent", "trigger", "starter", "label.added", "--label", "build IT"),
+        *("--project", "demo", "--json"),
+    )
+    mentioned = command.run("agent", "trigger", "starter", "mention.created", "--json")
+    unknown = command.run("agent", "trigger", "starter", "label.added", "-l", "x", "-p", "demo")
+
+    assert (made.code, made.out) == (0, "starter: starts on ticket.created\n")
+    assert labelled.json["conditions"] == {"label_id": label["id"]}
+    assert labelled.json["project_id"] == label["project_id"]
+    assert mentioned.json["conditions"] == {"mentioned_profile_id": agent["id"]}
+    assert (unknown.code, unknown.err) == (1, "error: the project has no label x\n")

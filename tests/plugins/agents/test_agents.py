@@ -29,8 +29,8 @@ class Quiet:
 
 
 @pytest.fixture
-def plugins_under_test() -> list[object]:
-    return [fake_plugin("quiet", agent_backends=lambda: [Quiet()])]
+def plugins_under_test(sessions: FakeSessions) -> list[object]:
+    return [sessions.plugin(), fake_plugin("quiet", agent_backends=lambda: [Quiet()])]
 
 
 def create(client: TestClient, **values: Any) -> Any:

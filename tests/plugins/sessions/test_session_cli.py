@@ -56,6 +56,17 @@ def test_tail_follows_a_turn_to_its_end(cli: CommandLine, made: Callable[..., st
     assert '> Read {"path": "a"}' in ended.out
 
 
+def test_tail_takes_the_last_session_unless_one_is_named(
+    cli: CommandLine, made: Callable[..., str], server: ServerProcess
+) -> None:
+    made({"message": "One"})
+    project = server.http.get("/api/projects", params={"limit": 1}).json()[0]["slug"]
+    empty = server.http.post("/api/projects", json={"name": "Empty", "owner_id": "user-1"}).json()
+
+    assert "assistant: One" in cli.run("session", "tail", "--project", project).out
+    assert "no session yet" in cli.run("session", "tail", "--project", empty["slug"]).err
+
+
 def test_list_and_show_tell_about_a_session(cli: CommandLine, made: Callable[..., str]) -> None:
     session = made({"message": "One"})
     cli.run("session", "tail", session)
