@@ -58,7 +58,7 @@ class Output(BaseModel):
 class Body(BaseModel):
     """A JSON body. Unknown keys are ignored; `model_fields_set` tells absent from null."""
 
-    model_config = ConfigDict(extra="ignore", defer_build=True)
+    model_config = ConfigDict(extra="ignore")
 
     def changes(self, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
         """The fields that the caller sent, in schema order."""
@@ -72,7 +72,7 @@ class Body(BaseModel):
 class Query(BaseModel):
     """The query parameters of one route. Unknown ones are ignored, empty ones count as absent."""
 
-    model_config = ConfigDict(extra="ignore", defer_build=True)
+    model_config = ConfigDict(extra="ignore")
 
     def given(self) -> dict[str, Any]:
         """Every parameter with its value, None where absent."""

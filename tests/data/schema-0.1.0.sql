@@ -1,4 +1,61 @@
 BEGIN;
+CREATE TABLE agent_invocations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    agent_id TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    trigger_id INTEGER REFERENCES agent_triggers (id) ON DELETE SET NULL,
+    event_id INTEGER,
+    session_id TEXT,
+    project_id TEXT REFERENCES projects (id) ON DELETE SET NULL,
+    ticket_id INTEGER REFERENCES tickets (id) ON DELETE SET NULL,
+    kombuse_session_id TEXT,
+    origin TEXT NOT NULL DEFAULT 'trigger' CHECK (origin IN ('trigger', 'chat', 'continuation')),
+    is_by_person INTEGER NOT NULL DEFAULT 0 CHECK (is_by_person IN (0, 1)),
+    loop_stop TEXT CHECK (loop_stop IN ('silent', 'told')),
+    status TEXT NOT NULL DEFAULT 'pending'
+        CHECK (status IN ('pending', 'running', 'completed', 'failed')),
+    attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    max_attempts INTEGER NOT NULL DEFAULT 3 CHECK (max_attempts >= 1),
+    run_at TEXT NOT NULL,
+    context TEXT NOT NULL CHECK (json_valid(context)),
+    result TEXT CHECK (result IS NULL OR json_valid(result)),
+    error TEXT,
+    started_at TEXT,
+    completed_at TEXT,
+    created_at TEXT NOT NULL
+);
+CREATE TABLE agent_triggers (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    agent_id TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    slug TEXT,
+    event_type TEXT NOT NULL,
+    project_id TEXT REFERENCES projects (id) ON DELETE CASCADE,
+    conditions TEXT CHECK (conditions IS NULL OR json_valid(conditions)),
+    is_enabled INTEGER NOT NULL DEFAULT 1 CHECK (is_enabled IN (0, 1)),
+    priority INTEGER NOT NULL DEFAULT 0,
+    plugin_id TEXT,
+    allowed_invokers TEXT CHECK (allowed_invokers IS NULL OR json_valid(allowed_invokers)),
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    label_id INTEGER GENERATED ALWAYS AS (
+        iif(json_type(conditions, '$.label_id') = 'integer', conditions ->> '$.label_id', NULL)
+    ) VIRTUAL
+);
+CREATE TABLE agents (
+    id TEXT PRIMARY KEY NOT NULL REFERENCES profiles (id) ON DELETE CASCADE,
+    slug TEXT,
+    system_prompt TEXT NOT NULL,
+    permissions TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(permissions)),
+    config TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(config)),
+    is_enabled INTEGER NOT NULL DEFAULT 1 CHECK (is_enabled IN (0, 1)),
+    plugin_id TEXT,
+    project_id TEXT REFERENCES projects (id) ON DELETE CASCADE,
+    plugin_base TEXT CHECK (plugin_base IS NULL OR json_valid(plugin_base)),
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    type TEXT GENERATED ALWAYS AS (
+        iif(json_type(config, '$.type') = 'text', json_extract(config, '$.type'), NULL)
+    ) VIRTUAL
+);
 CREATE TABLE attachment_trash (
     storage_path TEXT PRIMARY KEY NOT NULL,
     keep_until TEXT
@@ -118,6 +175,24 @@ CREATE TABLE milestones (
     open_count INTEGER NOT NULL DEFAULT 0,
     closed_count INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE permission_requests (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kombuse_session_id TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    tool_name TEXT NOT NULL,
+    input TEXT NOT NULL CHECK (json_valid(input)),
+    argument_hash TEXT NOT NULL,
+    description TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'pending'
+        CHECK (status IN ('pending', 'allowed', 'denied', 'auto_approved', 'withdrawn')),
+    message TEXT,
+    always_allow TEXT,
+    agent_id TEXT,
+    project_id TEXT REFERENCES projects (id) ON DELETE SET NULL,
+    ticket_id INTEGER,
+    requested_at TEXT NOT NULL,
+    resolved_at TEXT
+);
 CREATE TABLE profile_settings (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     profile_id TEXT NOT NULL REFERENCES profiles (id) ON DELETE CASCADE,
@@ -163,6 +238,53 @@ CREATE TABLE projects (
     updated_at TEXT NOT NULL,
     next_ticket_number INTEGER NOT NULL DEFAULT 1,
     search_text TEXT NOT NULL
+);
+CREATE TABLE session_events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    kombuse_session_id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    event_type TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    payload TEXT NOT NULL
+);
+CREATE TABLE session_usage (
+    session_id TEXT NOT NULL,
+    day TEXT NOT NULL,
+    agent_id TEXT,
+    ticket_id INTEGER,
+    project_id TEXT,
+    turns INTEGER NOT NULL DEFAULT 0,
+    input_tokens INTEGER NOT NULL DEFAULT 0,
+    output_tokens INTEGER NOT NULL DEFAULT 0,
+    cache_read_tokens INTEGER NOT NULL DEFAULT 0,
+    cache_write_tokens INTEGER NOT NULL DEFAULT 0,
+    cost_usd REAL NOT NULL DEFAULT 0,
+    PRIMARY KEY (session_id, day)
+) WITHOUT ROWID;
+CREATE TABLE sessions (
+    id TEXT PRIMARY KEY NOT NULL,
+    kombuse_session_id TEXT NOT NULL UNIQUE,
+    backend_type TEXT,
+    backend_session_id TEXT,
+    ticket_id INTEGER REFERENCES tickets (id) ON DELETE SET NULL,
+    project_id TEXT REFERENCES projects (id) ON DELETE SET NULL,
+    agent_id TEXT REFERENCES agents (id) ON DELETE SET NULL,
+    status TEXT NOT NULL DEFAULT 'pending'
+        CHECK (status IN ('pending', 'running', 'completed', 'failed', 'aborted', 'stopped')),
+    metadata TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(metadata)),
+    started_at TEXT NOT NULL,
+    completed_at TEXT,
+    failed_at TEXT,
+    aborted_at TEXT,
+    last_event_seq INTEGER NOT NULL DEFAULT 0,
+    input_tokens INTEGER NOT NULL DEFAULT 0,
+    output_tokens INTEGER NOT NULL DEFAULT 0,
+    cost_usd REAL NOT NULL DEFAULT 0,
+    prompt_preview TEXT,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    terminal_reason TEXT GENERATED ALWAYS AS (metadata ->> '$.terminal_reason') VIRTUAL
 );
 CREATE TABLE ticket_counts (
     project_id TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
@@ -233,45 +355,50 @@ CREATE VIRTUAL TABLE tickets_fts USING fts5 (
     content='tickets', content_rowid='id', tokenize='porter unicode61', prefix='1 2'
 );
 DELETE FROM sqlite_sequence;
-INSERT INTO comments (id, ticket_id, author_id, parent_id, kombuse_session_id, external_source, external_id, synced_at, is_edited, created_at, updated_at, body) VALUES (1, 1, 'ann', NULL, NULL, NULL, NULL, NULL, 0, '2026-11-24T12:41:30.538Z', '2026-11-24T12:41:30.538Z', '@[Ann](ann) remembers #1');
-INSERT INTO event_cursors (subscriber, last_event_id) VALUES ('attachments.comments', 9);
-INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (1, 'milestone.created', '7c745292-a9c0-442b-9177-55e4e16eef86', NULL, NULL, NULL, 'system', '{"milestone_id":1,"title":"First"}', NULL, '2026-11-24T12:41:30.530Z');
-INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (2, 'ticket.created', '7c745292-a9c0-442b-9177-55e4e16eef86', 1, NULL, 'user-1', 'user', '{"title":"An old ticket"}', NULL, '2026-11-24T12:41:30.533Z');
-INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (3, 'ticket.updated', '7c745292-a9c0-442b-9177-55e4e16eef86', 1, NULL, NULL, 'user', '{"changes":["milestone_id"]}', NULL, '2026-11-24T12:41:30.536Z');
-INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (4, 'mention.created', '7c745292-a9c0-442b-9177-55e4e16eef86', 1, 1, 'ann', 'user', '{"mention_type":"profile","mentioned_profile_id":"ann","mention_text":"@Ann","comment_body":"@[Ann](ann) remembers #1"}', NULL, '2026-11-24T12:41:30.538Z');
-INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (5, 'mention.created', '7c745292-a9c0-442b-9177-55e4e16eef86', 1, 1, 'ann', 'user', '{"mention_type":"ticket","mentioned_ticket_id":1,"mentioned_ticket_project_id":"7c745292-a9c0-442b-9177-55e4e16eef86","mentioned_ticket_number":1,"mention_text":"#1","comment_body":"@[Ann](ann) remembers #1"}', NULL, '2026-11-24T12:41:30.538Z');
-INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (6, 'comment.added', '7c745292-a9c0-442b-9177-55e4e16eef86', 1, 1, 'ann', 'user', '{"comment_id":1,"ticket_id":1,"author_type":"user","author_id":"ann"}', NULL, '2026-11-24T12:41:30.538Z');
-INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (7, 'ticket.claimed', '7c745292-a9c0-442b-9177-55e4e16eef86', 1, NULL, 'ann', 'user', '{"claimed_by_id":"ann"}', NULL, '2026-11-24T12:41:30.541Z');
-INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (8, 'ticket.created', '7c745292-a9c0-442b-9177-55e4e16eef86', 2, NULL, 'user-1', 'user', '{"title":"A closed ticket"}', NULL, '2026-11-24T12:41:30.543Z');
-INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (9, 'ticket.closed', '7c745292-a9c0-442b-9177-55e4e16eef86', 2, NULL, NULL, 'user', '{"changes":["status"]}', NULL, '2026-11-24T12:41:30.545Z');
-INSERT INTO labels (id, project_id, name, slug, color, description, plugin_id, is_enabled, created_at, usage_count, open_usage_count) VALUES (1, '7c745292-a9c0-442b-9177-55e4e16eef86', 'bug', 'bug', '#ff0000', NULL, NULL, 1, '2026-11-24T12:41:30.528Z', 1, 1);
-INSERT INTO mentions (id, comment_id, mention_type, mentioned_profile_id, mentioned_ticket_id, mention_text, created_at) VALUES (1, 1, 'profile', 'ann', NULL, '@Ann', '2026-11-24T12:41:30.538Z');
-INSERT INTO mentions (id, comment_id, mention_type, mentioned_profile_id, mentioned_ticket_id, mention_text, created_at) VALUES (2, 1, 'ticket', NULL, 1, '#1', '2026-11-24T12:41:30.538Z');
-INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (1, 'kernel', '0001_events', 'd367bba01eee45522f8ef420c2050df42952499df195537f35259cfd7e586bca', '2026-11-24T12:41:29.967Z');
-INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (2, 'profiles', '0001_profiles', 'e94ba34c1d317d16828e66e5c51653229e5bb4fa2b5b9a8aab1b80b3aed9428b', '2026-11-24T12:41:29.968Z');
-INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (3, 'projects', '0001_projects', '8ef65a60f35e2d13c3c254befbfebde592d7a8386fb10329b226911514268aea', '2026-11-24T12:41:29.968Z');
-INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (4, 'tickets', '0001_tickets', '33cd7d4f3cdcdf513d39781577c6dca4971ef6ace051eb8f56d0cfc26ae9f6c5', '2026-11-24T12:41:29.970Z');
-INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (5, 'attachments', '0001_attachments', 'd3c856da963dcf4dd1a0055d5b268286148fa52116ace700d3a28186f4e23e9e', '2026-11-24T12:41:29.979Z');
-INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (6, 'comments', '0001_comments', '10b4cd0d5a2b8d33cc3023ec03548c8cdb3a0831afb4bd59332dde984e60a094', '2026-11-24T12:41:29.980Z');
-INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (7, 'events', '0001_subscriptions', 'd2508ab87e21e3972ec7952727982c055b6cc9571f39f79c5c33f416f6b2a2d9', '2026-11-24T12:41:29.980Z');
-INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (8, 'labels', '0001_labels', 'e36d78308b5a7542900eeedd59d5d3baddc818ab6e60738f6e8855219237c9bb', '2026-11-24T12:41:29.981Z');
-INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (9, 'milestones', '0001_milestones', 'f9643a02a4bde993f7d537669293b71482c1205629a044f79f0f2ce0687d1bf6', '2026-11-24T12:41:29.982Z');
-INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (10, 'settings', '0001_settings', '378f4a20fef937efcd4b9c9f9d47cf9d178a0a08c727a6f990bf6845d03cb667', '2026-11-24T12:41:29.982Z');
-INSERT INTO milestones (id, project_id, title, description, due_date, status, created_at, updated_at, open_count, closed_count) VALUES (1, '7c745292-a9c0-442b-9177-55e4e16eef86', 'First', NULL, '2030-01-01', 'open', '2026-11-24T12:41:30.530Z', '2026-11-24T12:41:30.530Z', 1, 0);
-INSERT INTO profile_settings (id, profile_id, setting_key, setting_value, created_at, updated_at) VALUES (1, 'user-1', 'theme', 'dark', '2026-11-24T12:41:30.548Z', '2026-11-24T12:41:30.548Z');
-INSERT INTO profiles (id, type, name, slug, email, description, avatar_url, external_source, external_id, plugin_id, is_active, created_at, updated_at) VALUES ('user-1', 'user', 'Default User', NULL, 'user@example.com', NULL, NULL, NULL, NULL, NULL, 1, '2026-11-24T12:41:30.425Z', '2026-11-24T12:41:30.425Z');
-INSERT INTO profiles (id, type, name, slug, email, description, avatar_url, external_source, external_id, plugin_id, is_active, created_at, updated_at) VALUES ('anonymous-agent', 'agent', 'Anonymous Agent', NULL, NULL, 'Stands for MCP clients that do not say who they are', NULL, NULL, NULL, NULL, 1, '2026-11-24T12:41:30.425Z', '2026-11-24T12:41:30.425Z');
-INSERT INTO profiles (id, type, name, slug, email, description, avatar_url, external_source, external_id, plugin_id, is_active, created_at, updated_at) VALUES ('ann', 'user', 'Ann', NULL, 'ann@example.com', NULL, NULL, NULL, NULL, NULL, 1, '2026-11-24T12:41:30.500Z', '2026-11-24T12:41:30.500Z');
-INSERT INTO projects (id, name, slug, description, owner_id, local_path, repo_source, repo_owner, repo_name, created_at, updated_at, next_ticket_number, search_text) VALUES ('7c745292-a9c0-442b-9177-55e4e16eef86', 'Old project', 'old-project', NULL, 'ann', NULL, NULL, NULL, NULL, '2026-11-24T12:41:30.511Z', '2026-11-24T12:41:30.511Z', 3, 'old project');
-INSERT INTO ticket_counts (project_id, status, n) VALUES ('7c745292-a9c0-442b-9177-55e4e16eef86', 'closed', 1);
-INSERT INTO ticket_counts (project_id, status, n) VALUES ('7c745292-a9c0-442b-9177-55e4e16eef86', 'open', 1);
-INSERT INTO ticket_labels (ticket_id, label_id, added_by_id, created_at) VALUES (1, 1, 'user-1', '2026-11-24T12:41:30.533Z');
-INSERT INTO ticket_views (id, ticket_id, profile_id, last_viewed_at) VALUES (1, 1, 'user-1', '2026-11-24T12:41:30.533Z');
-INSERT INTO ticket_views (id, ticket_id, profile_id, last_viewed_at) VALUES (2, 1, 'ann', '2026-11-24T12:41:30.541Z');
-INSERT INTO ticket_views (id, ticket_id, profile_id, last_viewed_at) VALUES (3, 2, 'user-1', '2026-11-24T12:41:30.543Z');
-INSERT INTO tickets (id, project_id, ticket_number, author_id, assignee_id, claimed_by_id, status, priority, milestone_id, triggers_enabled, loop_protection_enabled, claimed_at, claim_expires_at, created_at, updated_at, opened_at, closed_at, last_activity_at, external_source, external_id, external_url, synced_at, title, body) VALUES (1, '7c745292-a9c0-442b-9177-55e4e16eef86', 1, 'user-1', 'ann', 'ann', 'open', 2, 1, 1, 1, '2026-11-24T12:41:30.541Z', NULL, '2026-11-24T12:41:30.533Z', '2026-11-24T12:41:30.541Z', '2026-11-24T12:41:30.533Z', NULL, '2026-11-24T12:41:30.541Z', NULL, NULL, NULL, NULL, 'An old ticket', 'with words');
-INSERT INTO tickets (id, project_id, ticket_number, author_id, assignee_id, claimed_by_id, status, priority, milestone_id, triggers_enabled, loop_protection_enabled, claimed_at, claim_expires_at, created_at, updated_at, opened_at, closed_at, last_activity_at, external_source, external_id, external_url, synced_at, title, body) VALUES (2, '7c745292-a9c0-442b-9177-55e4e16eef86', 2, 'user-1', NULL, NULL, 'closed', NULL, NULL, 1, 1, NULL, NULL, '2026-11-24T12:41:30.543Z', '2026-11-24T12:41:30.545Z', '2026-11-24T12:41:30.543Z', '2026-11-24T12:41:30.545Z', '2026-11-24T12:41:30.545Z', NULL, NULL, NULL, NULL, 'A closed ticket', NULL);
-INSERT INTO sqlite_sequence (name, seq) VALUES ('migrations', 10);
+INSERT INTO comments (id, ticket_id, author_id, parent_id, kombuse_session_id, external_source, external_id, synced_at, is_edited, created_at, updated_at, body) VALUES (1, 1, 'ann', NULL, NULL, NULL, NULL, NULL, 0, '2026-11-24T13:21:19.115Z', '2026-11-24T13:21:19.115Z', '@[Ann](ann) remembers #1');
+INSERT INTO event_cursors (subscriber, last_event_id) VALUES ('attachments.comments', 8);
+INSERT INTO event_cursors (subscriber, last_event_id) VALUES ('triggers.dispatch', 8);
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (1, 'milestone.created', 'ce0cac76-8128-4e83-b565-e7407b8263b2', NULL, NULL, NULL, 'system', '{"milestone_id":1,"title":"First"}', NULL, '2026-11-24T13:21:19.102Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (2, 'ticket.created', 'ce0cac76-8128-4e83-b565-e7407b8263b2', 1, NULL, 'user-1', 'user', '{"title":"An old ticket"}', NULL, '2026-11-24T13:21:19.107Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (3, 'ticket.updated', 'ce0cac76-8128-4e83-b565-e7407b8263b2', 1, NULL, NULL, 'user', '{"changes":["milestone_id"],"status":"open","priority":2,"assignee_id":null,"milestone_id":1,"previous_milestone_id":null}', NULL, '2026-11-24T13:21:19.111Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (4, 'mention.created', 'ce0cac76-8128-4e83-b565-e7407b8263b2', 1, 1, 'ann', 'user', '{"mention_type":"profile","mentioned_profile_id":"ann","mention_text":"@Ann","comment_body":"@[Ann](ann) remembers #1"}', NULL, '2026-11-24T13:21:19.115Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (5, 'mention.created', 'ce0cac76-8128-4e83-b565-e7407b8263b2', 1, 1, 'ann', 'user', '{"mention_type":"ticket","mentioned_ticket_id":1,"mentioned_ticket_project_id":"ce0cac76-8128-4e83-b565-e7407b8263b2","mentioned_ticket_number":1,"mention_text":"#1","comment_body":"@[Ann](ann) remembers #1"}', NULL, '2026-11-24T13:21:19.115Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (6, 'comment.added', 'ce0cac76-8128-4e83-b565-e7407b8263b2', 1, 1, 'ann', 'user', '{"comment_id":1,"ticket_id":1,"author_type":"user","author_id":"ann"}', NULL, '2026-11-24T13:21:19.115Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (7, 'ticket.claimed', 'ce0cac76-8128-4e83-b565-e7407b8263b2', 1, NULL, 'ann', 'user', '{"claimed_by_id":"ann"}', NULL, '2026-11-24T13:21:19.120Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (8, 'ticket.created', 'ce0cac76-8128-4e83-b565-e7407b8263b2', 2, NULL, 'user-1', 'user', '{"title":"A closed ticket"}', NULL, '2026-11-24T13:21:19.123Z');
+INSERT INTO events (id, event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload, kombuse_session_id, created_at) VALUES (9, 'ticket.closed', 'ce0cac76-8128-4e83-b565-e7407b8263b2', 2, NULL, NULL, 'user', '{"changes":["status"],"status":"closed","previous_status":"open","priority":null,"assignee_id":null,"milestone_id":null}', NULL, '2026-11-24T13:21:19.127Z');
+INSERT INTO labels (id, project_id, name, slug, color, description, plugin_id, is_enabled, created_at, usage_count, open_usage_count) VALUES (1, 'ce0cac76-8128-4e83-b565-e7407b8263b2', 'bug', 'bug', '#ff0000', NULL, NULL, 1, '2026-11-24T13:21:19.100Z', 1, 1);
+INSERT INTO mentions (id, comment_id, mention_type, mentioned_profile_id, mentioned_ticket_id, mention_text, created_at) VALUES (1, 1, 'profile', 'ann', NULL, '@Ann', '2026-11-24T13:21:19.115Z');
+INSERT INTO mentions (id, comment_id, mention_type, mentioned_profile_id, mentioned_ticket_id, mention_text, created_at) VALUES (2, 1, 'ticket', NULL, 1, '#1', '2026-11-24T13:21:19.115Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (1, 'kernel', '0001_events', 'd367bba01eee45522f8ef420c2050df42952499df195537f35259cfd7e586bca', '2026-11-24T13:21:18.813Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (2, 'profiles', '0001_profiles', 'e94ba34c1d317d16828e66e5c51653229e5bb4fa2b5b9a8aab1b80b3aed9428b', '2026-11-24T13:21:18.814Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (3, 'projects', '0001_projects', '8ef65a60f35e2d13c3c254befbfebde592d7a8386fb10329b226911514268aea', '2026-11-24T13:21:18.815Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (4, 'agents', '0001_agents', '7c6ad09aaeecf919b5abab378420ca8cba49d3eab6f41674a28025b15e64f018', '2026-11-24T13:21:18.815Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (5, 'tickets', '0001_tickets', '33cd7d4f3cdcdf513d39781577c6dca4971ef6ace051eb8f56d0cfc26ae9f6c5', '2026-11-24T13:21:18.817Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (6, 'attachments', '0001_attachments', 'd3c856da963dcf4dd1a0055d5b268286148fa52116ace700d3a28186f4e23e9e', '2026-11-24T13:21:18.818Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (7, 'comments', '0001_comments', '10b4cd0d5a2b8d33cc3023ec03548c8cdb3a0831afb4bd59332dde984e60a094', '2026-11-24T13:21:18.819Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (8, 'events', '0001_subscriptions', 'd2508ab87e21e3972ec7952727982c055b6cc9571f39f79c5c33f416f6b2a2d9', '2026-11-24T13:21:18.819Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (9, 'labels', '0001_labels', 'e36d78308b5a7542900eeedd59d5d3baddc818ab6e60738f6e8855219237c9bb', '2026-11-24T13:21:18.820Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (10, 'milestones', '0001_milestones', 'f9643a02a4bde993f7d537669293b71482c1205629a044f79f0f2ce0687d1bf6', '2026-11-24T13:21:18.821Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (11, 'permissions', '0001_permissions', 'b19e23c8e41d796100a3f015b3eced67eb58b390d51fbc456033e1c335e6bcfc', '2026-11-24T13:21:18.821Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (12, 'triggers', '0001_triggers', '7b5c2aaf48632952c0424866d229b837911963b8de2369ccba44668cca9260cc', '2026-11-24T13:21:18.822Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (13, 'sessions', '0001_sessions', '0a2f45511abff9eae0d52d3cc18941dbda549a40f403a4c8f817bc76e94379e0', '2026-11-24T13:21:18.824Z');
+INSERT INTO migrations (id, plugin, name, checksum, applied_at) VALUES (14, 'settings', '0001_settings', '378f4a20fef937efcd4b9c9f9d47cf9d178a0a08c727a6f990bf6845d03cb667', '2026-11-24T13:21:18.824Z');
+INSERT INTO milestones (id, project_id, title, description, due_date, status, created_at, updated_at, open_count, closed_count) VALUES (1, 'ce0cac76-8128-4e83-b565-e7407b8263b2', 'First', NULL, '2030-01-01', 'open', '2026-11-24T13:21:19.102Z', '2026-11-24T13:21:19.102Z', 1, 0);
+INSERT INTO profile_settings (id, profile_id, setting_key, setting_value, created_at, updated_at) VALUES (1, 'user-1', 'theme', 'dark', '2026-11-24T13:21:19.129Z', '2026-11-24T13:21:19.129Z');
+INSERT INTO profiles (id, type, name, slug, email, description, avatar_url, external_source, external_id, plugin_id, is_active, created_at, updated_at) VALUES ('user-1', 'user', 'Default User', NULL, 'user@example.com', NULL, NULL, NULL, NULL, NULL, 1, '2026-11-24T13:21:19.054Z', '2026-11-24T13:21:19.054Z');
+INSERT INTO profiles (id, type, name, slug, email, description, avatar_url, external_source, external_id, plugin_id, is_active, created_at, updated_at) VALUES ('anonymous-agent', 'agent', 'Anonymous Agent', NULL, NULL, 'Stands for MCP clients that do not say who they are', NULL, NULL, NULL, NULL, 1, '2026-11-24T13:21:19.054Z', '2026-11-24T13:21:19.054Z');
+INSERT INTO profiles (id, type, name, slug, email, description, avatar_url, external_source, external_id, plugin_id, is_active, created_at, updated_at) VALUES ('ann', 'user', 'Ann', NULL, 'ann@example.com', NULL, NULL, NULL, NULL, NULL, 1, '2026-11-24T13:21:19.092Z', '2026-11-24T13:21:19.092Z');
+INSERT INTO projects (id, name, slug, description, owner_id, local_path, repo_source, repo_owner, repo_name, created_at, updated_at, next_ticket_number, search_text) VALUES ('ce0cac76-8128-4e83-b565-e7407b8263b2', 'Old project', 'old-project', NULL, 'ann', NULL, NULL, NULL, NULL, '2026-11-24T13:21:19.096Z', '2026-11-24T13:21:19.096Z', 3, 'old project');
+INSERT INTO ticket_counts (project_id, status, n) VALUES ('ce0cac76-8128-4e83-b565-e7407b8263b2', 'closed', 1);
+INSERT INTO ticket_counts (project_id, status, n) VALUES ('ce0cac76-8128-4e83-b565-e7407b8263b2', 'open', 1);
+INSERT INTO ticket_labels (ticket_id, label_id, added_by_id, created_at) VALUES (1, 1, 'user-1', '2026-11-24T13:21:19.107Z');
+INSERT INTO ticket_views (id, ticket_id, profile_id, last_viewed_at) VALUES (1, 1, 'user-1', '2026-11-24T13:21:19.107Z');
+INSERT INTO ticket_views (id, ticket_id, profile_id, last_viewed_at) VALUES (2, 1, 'ann', '2026-11-24T13:21:19.120Z');
+INSERT INTO ticket_views (id, ticket_id, profile_id, last_viewed_at) VALUES (3, 2, 'user-1', '2026-11-24T13:21:19.123Z');
+INSERT INTO tickets (id, project_id, ticket_number, author_id, assignee_id, claimed_by_id, status, priority, milestone_id, triggers_enabled, loop_protection_enabled, claimed_at, claim_expires_at, created_at, updated_at, opened_at, closed_at, last_activity_at, external_source, external_id, external_url, synced_at, title, body) VALUES (1, 'ce0cac76-8128-4e83-b565-e7407b8263b2', 1, 'user-1', 'ann', 'ann', 'open', 2, 1, 1, 1, '2026-11-24T13:21:19.120Z', NULL, '2026-11-24T13:21:19.107Z', '2026-11-24T13:21:19.120Z', '2026-11-24T13:21:19.107Z', NULL, '2026-11-24T13:21:19.120Z', NULL, NULL, NULL, NULL, 'An old ticket', 'with words');
+INSERT INTO tickets (id, project_id, ticket_number, author_id, assignee_id, claimed_by_id, status, priority, milestone_id, triggers_enabled, loop_protection_enabled, claimed_at, claim_expires_at, created_at, updated_at, opened_at, closed_at, last_activity_at, external_source, external_id, external_url, synced_at, title, body) VALUES (2, 'ce0cac76-8128-4e83-b565-e7407b8263b2', 2, 'user-1', NULL, NULL, 'closed', NULL, NULL, 1, 1, NULL, NULL, '2026-11-24T13:21:19.123Z', '2026-11-24T13:21:19.127Z', '2026-11-24T13:21:19.123Z', '2026-11-24T13:21:19.127Z', '2026-11-24T13:21:19.127Z', NULL, NULL, NULL, NULL, 'A closed ticket', NULL);
+INSERT INTO sqlite_sequence (name, seq) VALUES ('migrations', 14);
 INSERT INTO sqlite_sequence (name, seq) VALUES ('labels', 1);
 INSERT INTO sqlite_sequence (name, seq) VALUES ('milestones', 1);
 INSERT INTO sqlite_sequence (name, seq) VALUES ('events', 9);
@@ -282,6 +409,47 @@ INSERT INTO sqlite_sequence (name, seq) VALUES ('mentions', 2);
 INSERT INTO sqlite_sequence (name, seq) VALUES ('profile_settings', 1);
 INSERT INTO comments_fts (comments_fts) VALUES ('rebuild');
 INSERT INTO tickets_fts (tickets_fts) VALUES ('rebuild');
+CREATE INDEX agent_invocations_active ON agent_invocations (agent_id, ticket_id, id)
+    WHERE status IN ('pending', 'running');
+CREATE INDEX agent_invocations_agent ON agent_invocations (agent_id, created_at, id);
+CREATE INDEX agent_invocations_by_ticket ON agent_invocations (ticket_id, created_at)
+    WHERE ticket_id IS NOT NULL;
+CREATE INDEX agent_invocations_created ON agent_invocations (created_at, id);
+CREATE INDEX agent_invocations_due ON agent_invocations (run_at, id, agent_id)
+    WHERE status = 'pending';
+CREATE INDEX agent_invocations_kombuse_session ON agent_invocations (kombuse_session_id, id)
+    WHERE kombuse_session_id IS NOT NULL;
+CREATE UNIQUE INDEX agent_invocations_once ON agent_invocations (event_id, trigger_id)
+    WHERE origin = 'trigger';
+CREATE INDEX agent_invocations_project ON agent_invocations (project_id, created_at, id);
+CREATE INDEX agent_invocations_running ON agent_invocations (agent_id) WHERE status = 'running';
+CREATE INDEX agent_invocations_session ON agent_invocations (session_id)
+    WHERE session_id IS NOT NULL;
+CREATE INDEX agent_invocations_status ON agent_invocations (status, created_at, id);
+CREATE INDEX agent_invocations_stops ON agent_invocations (ticket_id, completed_at)
+    WHERE loop_stop IS NOT NULL;
+CREATE INDEX agent_invocations_trigger ON agent_invocations (trigger_id, created_at, id)
+    WHERE trigger_id IS NOT NULL;
+CREATE INDEX agent_triggers_agent ON agent_triggers (agent_id, priority, created_at, id);
+CREATE INDEX agent_triggers_event
+    ON agent_triggers (event_type, is_enabled, priority, created_at, id);
+CREATE INDEX agent_triggers_label ON agent_triggers (label_id, created_at, id)
+    WHERE label_id IS NOT NULL;
+CREATE UNIQUE INDEX agent_triggers_plugin_slug ON agent_triggers (slug, agent_id, plugin_id)
+    WHERE slug IS NOT NULL AND plugin_id IS NOT NULL;
+CREATE INDEX agent_triggers_project ON agent_triggers (project_id) WHERE project_id IS NOT NULL;
+CREATE UNIQUE INDEX agent_triggers_slug ON agent_triggers (slug, agent_id)
+    WHERE slug IS NOT NULL AND plugin_id IS NULL;
+CREATE INDEX agents_created ON agents (created_at, id);
+CREATE UNIQUE INDEX agents_global_slug ON agents (slug)
+    WHERE slug IS NOT NULL AND plugin_id IS NULL AND project_id IS NULL;
+CREATE UNIQUE INDEX agents_plugin_slug ON agents (slug, plugin_id, ifnull(project_id, ''))
+    WHERE slug IS NOT NULL AND plugin_id IS NOT NULL;
+CREATE INDEX agents_project ON agents (project_id) WHERE project_id IS NOT NULL;
+CREATE UNIQUE INDEX agents_project_slug ON agents (slug, project_id)
+    WHERE slug IS NOT NULL AND plugin_id IS NULL AND project_id IS NOT NULL;
+CREATE INDEX agents_slug ON agents (slug);
+CREATE INDEX agents_type ON agents (type);
 CREATE INDEX attachments_comment ON attachments (comment_id, created_at, id)
     WHERE comment_id IS NOT NULL;
 CREATE INDEX attachments_owner ON attachments (owner_ticket_id);
@@ -327,6 +495,20 @@ CREATE INDEX milestones_due ON milestones
     (project_id, due_date IS NULL, due_date, created_at DESC, id DESC);
 CREATE INDEX milestones_status_due ON milestones
     (project_id, status, due_date IS NULL, due_date, created_at DESC, id DESC);
+CREATE INDEX permission_requests_both
+    ON permission_requests (project_id, tool_name, status, requested_at, id)
+    WHERE project_id IS NOT NULL;
+CREATE INDEX permission_requests_open ON permission_requests (id) WHERE status = 'pending';
+CREATE UNIQUE INDEX permission_requests_pending
+    ON permission_requests (kombuse_session_id, argument_hash) WHERE status = 'pending';
+CREATE UNIQUE INDEX permission_requests_request
+    ON permission_requests (kombuse_session_id, request_id);
+CREATE INDEX permission_requests_requested
+    ON permission_requests (project_id, requested_at, id) WHERE project_id IS NOT NULL;
+CREATE INDEX permission_requests_status
+    ON permission_requests (project_id, status, requested_at, id) WHERE project_id IS NOT NULL;
+CREATE INDEX permission_requests_tool
+    ON permission_requests (project_id, tool_name, requested_at, id) WHERE project_id IS NOT NULL;
 CREATE INDEX profiles_active ON profiles (is_active, created_at, id);
 CREATE INDEX profiles_created ON profiles (created_at, id);
 CREATE UNIQUE INDEX profiles_email ON profiles (lower(email)) WHERE email IS NOT NULL;
@@ -343,6 +525,33 @@ CREATE UNIQUE INDEX projects_local_path ON projects (local_path) WHERE local_pat
 CREATE INDEX projects_owner ON projects (owner_id, created_at, id);
 CREATE INDEX projects_repo_source ON projects (repo_source, created_at, id);
 CREATE UNIQUE INDEX projects_slug ON projects (slug);
+CREATE UNIQUE INDEX session_events_seq ON session_events (session_id, seq);
+CREATE INDEX session_events_type ON session_events (session_id, event_type, seq);
+CREATE INDEX session_usage_agent ON session_usage (agent_id) WHERE agent_id IS NOT NULL;
+CREATE INDEX session_usage_day ON session_usage (day);
+CREATE INDEX session_usage_project ON session_usage (project_id, day)
+    WHERE project_id IS NOT NULL;
+CREATE INDEX session_usage_ticket ON session_usage (ticket_id) WHERE ticket_id IS NOT NULL;
+CREATE INDEX sessions_agent_id_created_at ON sessions (agent_id, created_at, id)
+    WHERE agent_id IS NOT NULL;
+CREATE INDEX sessions_agent_id_updated_at ON sessions (agent_id, updated_at, id)
+    WHERE agent_id IS NOT NULL;
+CREATE INDEX sessions_created_at ON sessions (created_at, id);
+CREATE INDEX sessions_project_id_created_at ON sessions (project_id, created_at, id)
+    WHERE project_id IS NOT NULL;
+CREATE INDEX sessions_project_id_updated_at ON sessions (project_id, updated_at, id)
+    WHERE project_id IS NOT NULL;
+CREATE INDEX sessions_status_created_at ON sessions (status, created_at, id);
+CREATE INDEX sessions_status_updated_at ON sessions (status, updated_at, id);
+CREATE INDEX sessions_terminal_reason_created_at ON sessions (terminal_reason, created_at, id)
+    WHERE terminal_reason IS NOT NULL;
+CREATE INDEX sessions_terminal_reason_updated_at ON sessions (terminal_reason, updated_at, id)
+    WHERE terminal_reason IS NOT NULL;
+CREATE INDEX sessions_ticket_id_created_at ON sessions (ticket_id, created_at, id)
+    WHERE ticket_id IS NOT NULL;
+CREATE INDEX sessions_ticket_id_updated_at ON sessions (ticket_id, updated_at, id)
+    WHERE ticket_id IS NOT NULL;
+CREATE INDEX sessions_updated_at ON sessions (updated_at, id);
 CREATE INDEX ticket_labels_label ON ticket_labels (label_id, ticket_id);
 CREATE INDEX ticket_views_profile ON ticket_views (profile_id, ticket_id);
 CREATE INDEX tickets_assignee ON tickets (assignee_id, project_id) WHERE assignee_id IS NOT NULL;
@@ -412,6 +621,9 @@ WHEN OLD.milestone_id IS NOT NULL BEGIN
 END;
 CREATE TRIGGER projects_deleted AFTER DELETE ON projects BEGIN
     UPDATE events SET project_id = NULL WHERE project_id = OLD.id;
+END;
+CREATE TRIGGER sessions_deleted AFTER DELETE ON sessions BEGIN
+    UPDATE agent_invocations SET session_id = NULL WHERE session_id = OLD.id;
 END;
 CREATE TRIGGER ticket_counts_delete AFTER DELETE ON tickets BEGIN
     UPDATE ticket_counts SET n = n - 1 WHERE project_id = old.project_id AND status = old.status;

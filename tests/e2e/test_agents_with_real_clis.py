@@ -151,53 +151,82 @@ def uses(session: Session) -> dict[str, Any]:
     return {use["name"]: results.get(use["id"]) for use in session.of("tool_use")}
 
 
-def test_an_agent_asks_acts_and_comments(desk: Desk) -> None:
-    tracker, made = desk.tracker, desk.folder / "made"
-    command = "touch made; echo from-the-command"
-    desk.model.play(desk.program.command(command), desk.comment("It is mended."), say("Done."))
+def processes_at_home(home: Path) -> list[int]:
+    """The processes that have this home."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if f"\0HOME={home}\0".encode() in b"\0" + environment.read_bytes():
+                found.append(int(environment.parent.name))
+    return found
+
+
+COMMAND = "touch made; echo from-the-command"
+
+
+def ask_act_and_comment(desk: Desk) -> Session:
+    """The agent runs a command that is allowed, comments, and has done."""
+    desk.model.play(desk.program.command(COMMAND), desk.comment("It is mended."), say("Done."))
+    session_id = desk.call_agent()
+    asked = desk.tracker.wait("agent.permission_pending", sessionId=session_id)
+    desk.answer(asked, "allow")
+    ended = desk.tracker.wait("agent.complete", kombuseSessionId=session_id)
+    assert (ended["status"], ended["reason"]) == ("completed", "result")
+    return desk.tracker.session(session_id)
+
+
+def test_a_command_waits_for_the_answer_where_everybody_sees_it(desk: Desk) -> None:
+    desk.model.play(desk.program.command(COMMAND), say("Done."))
 
     session_id = desk.call_agent()
-    asked = tracker.wait("agent.permission_pending", sessionId=session_id)
+    asked = desk.tracker.wait("agent.permission_pending", sessionId=session_id)
 
-    assert asked["toolName"] == "Bash" and asked["input"]["command"] == command
+    assert (asked["toolName"], asked["input"]["command"]) == ("Bash", COMMAND)
     assert asked["ticketNumber"] == desk.ticket["ticket_number"] and asked["description"]
     state = desk.state()
     assert [p["permissionKey"] for p in state["pendingPermissions"]] == [asked["permissionKey"]]
     assert [s["kombuseSessionId"] for s in state["activeSessions"]] == [session_id]
     assert state["ticketAgentStatuses"][0]["status"] == "running"
-    assert not made.exists()
+    assert not (desk.folder / "made").exists()
 
     desk.answer(asked, "allow")
-    ended = tracker.wait("agent.complete", kombuseSessionId=session_id)
+    desk.tracker.wait("agent.permission_resolved", permissionKey=asked["permissionKey"])
+    desk.tracker.wait("agent.complete", kombuseSessionId=session_id)
+    assert (desk.folder / "made").exists()
+    state = desk.state()
+    assert state["pendingPermissions"] == state["activeSessions"] == []
 
-    assert (ended["status"], ended["reason"]) == ("completed", "result")
-    assert made.exists()
-    tracker.wait("agent.permission_resolved", permissionKey=asked["permissionKey"])
-    streamed = [message for message in tracker.heard if message["type"] == "agent.event"]
-    assert {"tool_use", "permission_request", "tool_result"} <= {
-        m["event"]["type"] for m in streamed
-    }
-    numbers = [message["seq"] for message in streamed]
-    assert numbers == sorted(set(numbers))
-    session = tracker.session(session_id)
+
+def test_a_label_starts_the_agent_and_its_ticket_tells_what_it_did(desk: Desk) -> None:
+    session = ask_act_and_comment(desk)
+
+    (comment,) = desk.tracker.comments(desk.ticket)
+    assert (comment["body"], comment["author_id"]) == ("It is mended.", desk.agent["id"])
+    assert comment["kombuse_session_id"] == session.values["kombuse_session_id"]
+    told = [kind for kind in desk.tracker.timeline(desk.ticket) if kind != "ticket.created"]
+    assert told == ["label.added", "agent.started", "comment.added", "agent.completed"]
+    invocation = desk.invocation()
+    assert (invocation["status"], invocation["attempts"]) == ("completed", 1)
+
+
+def test_the_session_records_every_step_and_streams_it(desk: Desk) -> None:
+    session = ask_act_and_comment(desk)
+
     assert session.ending == ("completed", None)
     assert session.values["effective_backend"] == desk.program.backend_type
     assert session.values["output_tokens"] > 0
     used = uses(session)
     assert "from-the-command" in str(used["Bash"]["content"])
     assert not used["mcp__kombuse__add_comment"].get("isError")
-    answered = {r["requestId"]: r["behavior"] for r in session.of("permission_response")}
-    assert answered == {asked["requestId"]: "allow"}
+    (asked,) = [r for r in session.of("permission_request") if not r.get("autoApproved")]
+    (answer,) = session.of("permission_response")
+    assert (answer["requestId"], answer["behavior"]) == (asked["requestId"], "allow")
     assert session.of("message")[-1]["content"] == "Done."
-    (comment,) = tracker.comments(desk.ticket)
-    assert (comment["body"], comment["author_id"]) == ("It is mended.", desk.agent["id"])
-    assert comment["kombuse_session_id"] == session_id
-    told = [kind for kind in tracker.timeline(desk.ticket) if kind != "ticket.created"]
-    assert told == ["label.added", "agent.started", "comment.added", "agent.completed"]
-    invocation = desk.invocation()
-    assert (invocation["status"], invocation["attempts"]) == ("completed", 1)
-    state = desk.state()
-    assert state["pendingPermissions"] == state["activeSessions"] == []
+    streamed = [m for m in desk.tracker.heard if m["type"] == "agent.event"]
+    kinds = {message["event"]["type"] for message in streamed}
+    assert {"tool_use", "permission_request", "tool_result"} <= kinds
+    numbers = [message["seq"] for message in streamed]
+    assert numbers == sorted(set(numbers))
 
 
 def test_a_denied_command_does_not_run_and_the_agent_goes_on(desk: Desk) -> None:
@@ -302,16 +331,6 @@ def test_what_a_killed_server_was_at_is_done_once_by_the_next(
         (invocation,) = tracker.invocations()
         assert (invocation["status"], invocation["attempts"]) == ("completed", 1)
         assert not any(map(is_alive, left))
-
-
-def processes_at_home(home: Path) -> list[int]:
-    """The processes that have this home."""
-    found = []
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):
-            if f"\0HOME={home}\0".encode() in b"\0" + environment.read_bytes():
-                found.append(int(environment.parent.name))
-    return found
 
 
 BROKEN = {

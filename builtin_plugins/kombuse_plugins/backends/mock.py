@@ -156,9 +156,7 @@ class MockRun:
         headers = {"content-type": "application/json", "accept": "application/json"}
         from urllib.request import ProxyHandler, Request, build_opener
 
-        request = Request(
-            self._options.mcp_url or "", json.dumps(message).encode(), headers
-        )
+        request = Request(self._options.mcp_url or "", json.dumps(message).encode(), headers)
         opener = build_opener(ProxyHandler({}))
         try:
             with opener.open(request, timeout=_SECONDS) as answer:

@@ -44,7 +44,7 @@ def kombuse_mounts(kernel: "Kernel") -> Iterable[Mount]:
 
 @hookimpl
 def kombuse_socket_messages(kernel: "Kernel") -> Iterable["SocketMessage"]:
-    from kombuse_plugins.realtime.subscriptions import socket_messages
+    from kombuse_plugins.realtime.socket_messages import socket_messages
 
     return socket_messages(kernel)
 

@@ -43,7 +43,7 @@ def kombuse_routes() -> "APIRouter":
 
 @hookimpl
 def kombuse_socket_messages(kernel: "Kernel") -> Iterable["SocketMessage"]:
-    from kombuse_plugins.sessions.messages import socket_messages
+    from kombuse_plugins.sessions.socket_messages import socket_messages
 
     return socket_messages(kernel)
 

@@ -14,10 +14,11 @@ from typing import Any
 
 from kombuse_plugins.sessions import claims, cleanup, payloads, resolution
 from kombuse_plugins.sessions.announcements import Announcer
-from kombuse_plugins.sessions.live import LiveSession, Surroundings
+from kombuse_plugins.sessions.live import LiveSession
 from kombuse_plugins.sessions.prompts import Renderer
 from kombuse_plugins.sessions.recorder import Channel, Recorder
 from kombuse_plugins.sessions.states import Ending
+from kombuse_plugins.sessions.surroundings import Surroundings
 from kombuse_plugins.sessions.turns import Turn
 from kombuse_sdk.contracts import Invocations
 from kombuse_sdk.errors import Unavailable

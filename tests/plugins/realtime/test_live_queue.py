@@ -15,7 +15,7 @@ from kombuse_plugins.realtime.frames import Frame
 from kombuse_plugins.realtime.hub import Hub
 from kombuse_plugins.realtime.messages import Messages
 from kombuse_plugins.realtime.schemas import Empty
-from kombuse_plugins.realtime.subscriptions import socket_messages
+from kombuse_plugins.realtime.socket_messages import socket_messages
 from kombuse_sdk.sockets import Client, SocketMessage
 from kombuse_sdk.storage import Database
 from kombuse_sdk.types import Kernel

@@ -1,6 +1,5 @@
 """get_ticket: what the digest of a ticket says, and how it is kept small."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
