@@ -13,6 +13,7 @@ import flood
 from approvals import Approvals
 from dispatch import Dispatch
 from flood import Flood
+
 from load import LoadError
 from server_process import serve, temporary_home
 from table import between, number, print_table

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import time
 
-from load import LoadError
 from mock_agents import create_project, create_session, listen, send_script
-from server_process import Server
 
 from api import Api
+from load import LoadError
+from server_process import Server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

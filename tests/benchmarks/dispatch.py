@@ -8,11 +8,11 @@ from pathlib import Path
 from time import perf_counter, sleep, time
 from typing import Any
 
-from load import LoadError
 from mock_agents import Step, create_agent, create_project
-from server_process import Server, serve
 
 from api import Api
+from load import LoadError
+from server_process import Server, serve
 
 AT_ONCE = 8
 _CONNECTIONS = 4

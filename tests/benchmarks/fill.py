@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from load import LoadError, Result, encode_request, run
 from words import RARE_WORD, Writer
 
 from api import Api
+from load import LoadError, Result, encode_request, run
 
 LOCAL_USER = "user-1"
 COMMENTS_PER_TICKET = 2.1

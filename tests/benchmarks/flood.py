@@ -8,11 +8,11 @@ from threading import Event
 from time import perf_counter, sleep
 from typing import Any
 
-from load import LoadError, Result, encode_request, run
 from mock_agents import create_project, create_session, listen, send_script
-from server_process import Server
 
 from api import Api
+from load import LoadError, Result, encode_request, run
+from server_process import Server
 
 _SECONDS = 60.0
 _QUIET_SECONDS = 5.0

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from endpoints import VERY_COMMON_SEARCH, first_pages
 from fill import BUSY_NUMBER, Workspace, add_tickets, create_workspace
+
+from api import Api
 from load import LoadError, encode_request, run
 from server_process import Server, open_server
 from table import between, number, print_table
-
-from api import Api
 
 _PAGE_SECONDS = 2.0
 _WARM_UP_REQUESTS = 3

@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
 from api import Api
 from load import LoadError
 from server_process import Server, open_server
 from table import between, number, print_table
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
 
 _TARGET_MS = 200.0
 _SECONDS = 30.0

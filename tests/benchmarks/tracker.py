@@ -10,11 +10,11 @@ from pathlib import Path
 
 from endpoints import Endpoint, rated, searches
 from fill import Fill, Workspace, add_tickets, create_workspace
+
+from api import Api
 from load import LoadError, Result, encode_request, run
 from server_process import Server, attach, serve, temporary_home
 from table import between, number, print_table
-
-from api import Api
 
 _WARM_UP_REQUESTS = 40
 _SEARCH_REQUESTS = 50
