@@ -1,17 +1,15 @@
-"""The explorer's promises: reads only, no secrets, and an end to every query."""
+"""T8: the SQL explorer reads only, and shows no secrets."""
 
-import hashlib
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.security.explorer_database import ENDLESS, fingerprint, refusal, small_database
 
 from kombuse_plugins.database.sandbox import Explorer, Param
 from kombuse_sdk.errors import BadRequest, Unavailable
@@ -20,32 +18,6 @@ NOT_READ_ONLY = (
     "Only read-only queries are allowed. Write operations"
     " (INSERT, UPDATE, DELETE, DROP, ALTER, etc.) are rejected."
 )
-SCHEMA = """
-PRAGMA journal_mode = wal;
-PRAGMA user_version = 7;
-CREATE TABLE tickets (id INTEGER PRIMARY KEY, title TEXT NOT NULL, body BLOB);
-CREATE TABLE comments (
-    id INTEGER PRIMARY KEY, body TEXT DEFAULT 'none',
-    ticket_id INTEGER REFERENCES tickets(id) ON DELETE CASCADE
-);
-CREATE INDEX comments_of_ticket ON comments(ticket_id);
-CREATE TABLE sources (
-    id INTEGER PRIMARY KEY, url TEXT, Token TEXT UNIQUE, answer TEXT,
-    shout TEXT GENERATED ALWAYS AS (upper(token)) VIRTUAL,
-    copy TEXT GENERATED ALWAYS AS (token || '') STORED
-);
-CREATE TABLE secrets_only (token TEXT);
-CREATE VIEW source_view AS SELECT id, token AS plain FROM sources;
-CREATE VIEW merged AS SELECT * FROM sources NATURAL FULL JOIN secrets_only;
-CREATE VIRTUAL TABLE tickets_fts USING fts5(title, content='tickets', content_rowid='id');
-CREATE VIRTUAL TABLE sources_fts USING fts5(url, token);
-CREATE VIRTUAL TABLE vocabulary USING fts5vocab(sources_fts, row);
-INSERT INTO tickets VALUES (1, 'hello world', x'00ff'), (2, 'goodbye', NULL);
-INSERT INTO tickets_fts(tickets_fts) VALUES ('rebuild');
-INSERT INTO sources (url, token, answer) VALUES ('https://example.org', 'canary', 'canary');
-INSERT INTO secrets_only VALUES ('canary');
-INSERT INTO sources_fts VALUES ('https://example.org', 'canary');
-"""
 DENIED = frozenset({("*", "token"), ("sources", "answer")})
 
 WRITES = [
@@ -201,35 +173,11 @@ GUESSES = [
     "SELECT 1 FROM sources WHERE token LIKE 'c%'",
     "SELECT 1 FROM sources INDEXED BY sqlite_autoindex_sources_1 WHERE token > 'b'",
 ]
-ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
-COSTLY = [
-    f"{ENDLESS} SELECT count(*) FROM n",
-    f"{ENDLESS} SELECT x FROM n ORDER BY x DESC",
-    f"{ENDLESS} SELECT x, count(*) FROM n GROUP BY x % 1000000 HAVING x < 0",
-    f"{ENDLESS} SELECT x FROM n WHERE x < 0",
-    "WITH RECURSIVE n(x) AS (SELECT 1 UNION SELECT x + 1 FROM n) SELECT x FROM n WHERE x < 0",
-    "WITH RECURSIVE n(x) AS (SELECT 'x' UNION ALL SELECT x || x FROM n) SELECT count(*) FROM n",
-    f"{ENDLESS}, big AS MATERIALIZED (SELECT randomblob(100000) FROM n) SELECT count(*) FROM big",
-    f"{ENDLESS} SELECT group_concat(hex(randomblob(100000))) FROM n",
-    f"{ENDLESS} SELECT json_group_array(x) FROM n",
-    "SELECT randomblob(400000000)",
-    "SELECT hex(zeroblob(900000000))",
-    "SELECT printf('%.*c', 900000000, 'x')",
-    "SELECT replace(printf('%1000000s', ''), ' ', printf('%1000000s', ''))",
-    "SELECT zeroblob(3000000)",
-    "SELECT " + ", ".join(f"length(printf('%4000000s', 'x')) AS c{n}" for n in range(50)),
-    "SELECT " + ", ".join(f"printf('%4000000s', 'x') AS c{n}" for n in range(50)),
-    "SELECT instr(printf('%1000000s', 'a'), printf('%500000s', 'b'))",
-]
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Path]:
-    """Kept open, as the server does, so that the files beside it stay the same."""
-    path = tmp_path / "a #1?.db"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(SCHEMA)
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with small_database(tmp_path) as path:
         yield path
 
 
@@ -237,20 +185,6 @@ def database(tmp_path: Path) -> Iterator[Path]:
 def explorer(database: Path) -> Iterator[Explorer]:
     with closing(Explorer(database, denied_columns=DENIED)) as opened:
         yield opened
-
-
-def fingerprint(database: Path) -> dict[str, str]:
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in database.parent.iterdir()
-        if not path.name.endswith("-shm")  # holds the readers' locks
-    }
-
-
-def refusal(explorer: Explorer, sql: str, params: list[Param] | None = None) -> str:
-    with pytest.raises(BadRequest) as caught:
-        explorer.query(sql, params or [])
-    return caught.value.message
 
 
 @pytest.mark.parametrize("sql", WRITES)
@@ -356,60 +290,6 @@ def test_answer_beyond_the_cap_is_too_large(explorer: Explorer) -> None:
 def test_error_while_running_is_an_execution_error(explorer: Explorer) -> None:
     for sql in ("SELECT json('{')", "SELECT * FROM tickets_fts('\"')", "SELECT abs(-1 << 63)"):
         assert refusal(explorer, sql).startswith("Query execution error: ")
-
-
-@pytest.mark.parametrize("sql", COSTLY)
-def test_costly_query_ends_by_the_deadline(database: Path, sql: str) -> None:
-    before = fingerprint(database)
-    with closing(Explorer(database, seconds=0.3)) as explorer:
-        explorer.query("SELECT 1")
-        started = time.monotonic()
-
-        message = refusal(explorer, sql)
-
-        assert time.monotonic() - started < 0.3 + 0.5  # generous, for a machine under load
-        assert message.startswith("Query execution error: ")
-    assert fingerprint(database) == before
-
-
-def test_endless_query_times_out(database: Path) -> None:
-    with closing(Explorer(database, seconds=0.2)) as explorer:
-        message = refusal(explorer, f"{ENDLESS} SELECT count(*) FROM n")
-
-    assert message == "Query execution error: timed out"
-
-
-def test_query_works_after_one_had_to_be_killed(database: Path) -> None:
-    with closing(Explorer(database, seconds=0.5, processes=1)) as explorer:
-        assert refusal(explorer, COSTLY[-1]) == "Query execution error: timed out"
-
-        assert explorer.query("SELECT 1 AS one").rows == [{"one": 1}]
-
-
-def test_a_hundred_queries_at_once_are_all_answered(explorer: Explorer) -> None:
-    with ThreadPoolExecutor(100) as threads:
-        results = list(threads.map(lambda n: explorer.query("SELECT ? AS n", [n]), range(100)))
-
-    assert [result.rows for result in results] == [[{"n": n}] for n in range(100)]
-
-
-def test_a_hundred_endless_queries_at_once_all_end_with_an_error(database: Path) -> None:
-    busy = Explorer(database, seconds=0.3)
-
-    def run(_: int) -> str:
-        with pytest.raises((BadRequest, Unavailable)) as caught:
-            busy.query(f"{ENDLESS} SELECT count(*) FROM n")
-        return str(caught.value)
-
-    started = time.monotonic()
-    with closing(busy), ThreadPoolExecutor(100) as threads:
-        messages = set(threads.map(run, range(100)))
-
-    assert time.monotonic() - started < 3
-    assert messages <= {
-        "Query execution error: timed out",
-        "The database explorer is busy, try again later",
-    }
 
 
 def test_table_made_by_another_connection_is_seen_with_its_secrets_covered(
