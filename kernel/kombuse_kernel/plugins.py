@@ -59,8 +59,8 @@ class PluginHost:
     """Loaded plugins in the order of their requirements, and what became of the others."""
 
     def __init__(self, sources: Iterable[PluginSource], disabled: Iterable[str] = ()) -> None:
-        self._manager = pluggy.PluginManager("kombuse")
-        self._manager.add_hookspecs(hooks)
+        self._manager = _manager()
+        self._probe: pluggy.PluginManager | None = None
         self.loaded: list[LoadedPlugin] = []
         self.left_out: list[PluginStatus] = []
         found: dict[str, LoadedPlugin] = {}
@@ -146,14 +146,15 @@ class PluginHost:
 
     def _check_hooks(self, plugin: Any) -> None:
         """Refuse misspelt hooks, wrong arguments and ordering options, which would break order."""
-        probe = pluggy.PluginManager("kombuse")
-        probe.add_hookspecs(hooks)
+        probe, self._probe = self._probe or _manager(), None  # one that refused is of no more use
         probe.register(plugin)
         probe.check_pending()
         for caller in probe.get_hookcallers(plugin) or ():
             options = [(item.tryfirst, item.trylast) for item in caller.get_hookimpls()]
             if caller.name in hooks.REGISTRATION_HOOKS and any(map(any, options)):
                 raise ValueError(f"{caller.name} may not use tryfirst or trylast")
+        probe.unregister(plugin)
+        self._probe = probe
 
     def _order(self, found: dict[str, LoadedPlugin]) -> None:
         """Depth first in source order; a missing or circular requirement leaves a plugin out."""
@@ -185,6 +186,12 @@ class PluginHost:
 
     def _leave_out(self, info: PluginInfo, origin: str, state: Any, reason: str) -> None:
         self.left_out.append(_status(info, origin, state, reason))
+
+
+def _manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager("kombuse")
+    manager.add_hookspecs(hooks)
+    return manager
 
 
 def _status(info: PluginInfo, origin: str, state: Any, reason: str | None = None) -> PluginStatus:

@@ -69,13 +69,13 @@ def plugins_under_test(backend: FakeBackend, heard: Heard) -> list[object]:
     made: list[ModuleType] = [
         fake_plugin("fake-backend", agent_backends=lambda kernel: [backend]),
         fake_plugin("fake-live", services=lambda kernel: [Service(Live, heard)]),
-        fake_plugin("faulty", routers=lambda: [_faulty_routes()]),
+        fake_plugin("faulty", routes=lambda kernel: _faulty_routes()),
     ]
     return list(made)
 
 
 def _faulty_routes() -> APIRouter:
-    router = APIRouter(prefix="/api/faulty")
+    router = APIRouter(prefix="/faulty")
 
     async def fault() -> dict[str, str]:
         raise RuntimeError(f"{PATH}: {LEAK}")
@@ -97,7 +97,7 @@ async def speaks(run: FakeRun, message: str) -> Steps:
 
 
 async def uses_tools(run: FakeRun, message: str) -> Steps:
-    yield used("Bash", command=f"curl -H '{LEAK}'", env={"K": [LEAK]}, **{LEAK: 1})
+    yield used("Bash", command=f"curl -H '{LEAK}'", env={LEAK: [LEAK]})
     yield result([{"type": "text", "text": f"HEADER={LEAK}"}])
     yield said("done")
     yield TurnEnd(success=True)
@@ -204,9 +204,7 @@ def test_a_backend_with_a_bug_tells_no_secret_to_clients(
 
 
 def test_a_backend_with_a_bug_logs_no_secret(run_agent: Callable[[Script], Told]) -> None:
-    told = run_agent(has_a_bug)
-
-    assert leaks({"log": told["log"]}) == []
+    assert leaks({"log": run_agent(has_a_bug)["log"]}) == []
 
 
 def test_a_backend_that_does_not_open_tells_no_secret(
@@ -217,35 +215,32 @@ def test_a_backend_that_does_not_open_tells_no_secret(
     assert leaks(run_agent(speaks)) == []
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("name", ["fault", "misfit", "no_file"])
 def test_a_fault_is_answered_without_detail_and_without_path(
-    client: TestClient, kombuse_home: Path, name: str, method: str
+    client: TestClient, kombuse_home: Path
 ) -> None:
-    answer = client.request(method, f"/api/faulty/{name}")
+    for name in ("fault", "misfit", "no_file"):
+        for method in ("GET", "POST"):
+            answer = client.request(method, f"/api/faulty/{name}")
 
-    assert (answer.status_code, answer.json()) == (500, {"error": "Internal server error"})
-    headers = str(answer.headers)
-    for detail in (CANARY, *TOKENS, PATH, str(kombuse_home), "Traceback", "RuntimeError"):
-        assert detail not in answer.text + headers
+            assert answer.status_code == 500, (name, method)
+            assert answer.json() == {"error": "Internal server error"}, (name, method)
+            headers = str(answer.headers)
+            for detail in (CANARY, *TOKENS, PATH, str(kombuse_home), "Traceback", "RuntimeError"):
+                assert detail not in answer.text + headers
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_an_error_names_no_path_of_the_server(client: TestClient, kombuse_home: Path) -> None:
+    paths = (
         "/api/sessions/none",
         "/api/sessions/none/events",
         "/api/attachments/999999/download",
         "/api/tickets?limit=x",
         "/api/none",
         "/api/sessions/%00",
-    ],
-)
-def test_an_error_names_no_path_of_the_server(
-    client: TestClient, kombuse_home: Path, path: str
-) -> None:
-    answer = client.get(path)
+    )
+    for path in paths:
+        answer = client.get(path)
 
-    assert 400 <= answer.status_code < 500
-    for detail in (str(kombuse_home), "site-packages", ".py", "sqlite", CANARY):
-        assert detail not in answer.text
+        assert 400 <= answer.status_code < 500, path
+        for detail in (str(kombuse_home), "site-packages", ".py", "sqlite", CANARY):
+            assert detail not in answer.text, path

@@ -83,7 +83,9 @@ def kombuse_commands() -> Iterable[Command]:
 @hookimpl
 def kombuse_startup(kernel: "Kernel") -> None:
     from kombuse_plugins.sessions.provider import live_sessions
+    from kombuse_plugins.sessions.secrets import guard_logs
 
+    guard_logs()
     live_sessions(kernel).start()
 
 

@@ -175,6 +175,7 @@ class LiveSession:
             await self._conversation.close()
         ending = await self._finish(begun, ending, end, resume_id)
         self._asking.end_turn(self.session_id)
+        self.is_busy = False  # before anybody hears of the end and asks
         announce.ended(begun, ending, resume_id, turn.sender)
         announce.ticket_status(begun.ref.ticket_id)
 

@@ -4,13 +4,15 @@ What looks like a token of a well-known service is one, and so is the value of e
 server's environment that is named like a secret.
 """
 
+import logging
 import os
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-__all__ = ["redacted", "redactor"]
+__all__ = ["guard_logs", "redacted", "redactor"]
 
+_LOGGERS = ("kombuse.sessions", "kombuse.backends", "kombuse.permissions")
 _MARK = "[redacted]"
 _SHORTEST = 12
 _NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
@@ -42,6 +44,23 @@ def redactor(environment: Mapping[str, str]) -> re.Pattern[str]:
 
 def redacted(text: str) -> str:
     return _of_this_process().sub(_MARK, text)
+
+
+def guard_logs() -> None:
+    """What backends say in their errors is logged without secrets too."""
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(item, _Redacting) for item in logger.filters):
+            logger.addFilter(_Redacting())
+
+
+class _Redacting(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redacted(record.getMessage()), ()
+        if record.exc_info:
+            record.exc_text = redacted(logging.Formatter().formatException(record.exc_info))
+            record.exc_info = None
+        return True
 
 
 @lru_cache(maxsize=1)
