@@ -7,7 +7,8 @@ from kombuse_kernel.config import Config, load_config
 from kombuse_kernel.http.application import build_app
 from kombuse_kernel.http.mounting import Checks
 from kombuse_kernel.kernel import Check, RunningKernel
-from kombuse_kernel.plugins import PluginHost, PluginSource, builtin_sources, installed_sources
+from kombuse_kernel.plugins import find_plugins
+from kombuse_sdk.types import PluginSource
 
 __all__ = ["build_app", "build_kernel", "kernel_for_tests"]
 
@@ -18,8 +19,7 @@ def build_kernel(config: Config, extra: Iterable[PluginSource] = ()) -> RunningK
     `extra` are further plugins, for tests. Raises MigrationError, OSError or sqlite3.Error when the
     database cannot be used; a broken plugin is left out instead.
     """
-    sources = [*builtin_sources(), *installed_sources(), *extra]
-    host = PluginHost(sources, config.disabled_plugins)
+    host = find_plugins(config, extra)
     checks = Checks()
     by_hook: dict[str, Check] = {
         "kombuse_routes": checks.router,

@@ -36,6 +36,8 @@ _VALUES: dict[str, tuple[type, str]] = {
     "kombuse_jobs": (Job, "name"),
     "kombuse_settings": (Setting, "key"),
     "kombuse_commands": (Command, "name"),
+    "kombuse_package_sections": (object, "name"),
+    "kombuse_feeds": (object, "id"),
 }
 _VALUES_BY_KIND: dict[str, tuple[type, str]] = {
     "kombuse_columns": (Column, "name"),
@@ -56,8 +58,9 @@ def ask(host: PluginHost, item: LoadedPlugin, kernel: Any) -> Offers:
         for resource in KINDS:
             for _, values in host.call(hook, only=item, kind=resource):
                 found[f"{hook}:{resource}"] = list(_checked(hook, values, kind))
-    for _, router in host.call("kombuse_routes", only=item, kernel=kernel):
-        found["kombuse_routes"] = [router]
+    for hook in ("kombuse_routes", "kombuse_package"):
+        for _, value in host.call(hook, only=item, kernel=kernel):
+            found[hook] = [value]
     return found
 
 

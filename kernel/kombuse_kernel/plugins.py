@@ -11,28 +11,21 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import importlib_metadata
 import pluggy
 
+from kombuse_kernel.config import Config as KernelConfig
 from kombuse_sdk import hooks
-from kombuse_sdk.types import PluginInfo, PluginStatus
+from kombuse_sdk.types import Config, PluginInfo, PluginSource, PluginStatus
 
-__all__ = ["LoadedPlugin", "PluginHost", "PluginSource", "builtin_sources", "installed_sources"]
+__all__ = ["LoadedPlugin", "PluginHost", "find_plugins"]
 
 log = logging.getLogger("kombuse.plugins")
 BUILT_IN = "built-in"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-
-
-@dataclass(frozen=True, slots=True)
-class PluginSource:
-    """A place where a plugin may be: `load` imports it, which may fail."""
-
-    name: str
-    origin: str
-    load: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +38,8 @@ class LoadedPlugin:
 def builtin_sources() -> Iterator[PluginSource]:
     package = importlib.import_module("kombuse_plugins")
     for module in pkgutil.iter_modules(package.__path__):
-        path = f"kombuse_plugins.{module.name}"
-        yield PluginSource(module.name, BUILT_IN, lambda path=path: importlib.import_module(path))
+        load = partial(importlib.import_module, f"kombuse_plugins.{module.name}")
+        yield PluginSource(module.name, BUILT_IN, load)
 
 
 def installed_sources() -> Iterator[PluginSource]:
@@ -55,17 +48,33 @@ def installed_sources() -> Iterator[PluginSource]:
         yield PluginSource(point.name, origin, point.load)
 
 
+def find_plugins(config: KernelConfig, extra: Iterable[PluginSource] = ()) -> "PluginHost":
+    """The built-in plugins, those of installed distributions, and `extra` ones."""
+    sources = [*builtin_sources(), *installed_sources(), *extra]
+    return PluginHost(sources, config.disabled_plugins, config)
+
+
 class PluginHost:
     """Loaded plugins in the order of their requirements, and what became of the others."""
 
-    def __init__(self, sources: Iterable[PluginSource], disabled: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        sources: Iterable[PluginSource],
+        disabled: Iterable[str] = (),
+        config: Config | None = None,
+    ) -> None:
+        """With a `config`, the plugins that other plugins keep are loaded too."""
+        self._disabled = frozenset(disabled)
         self._manager = _manager()
         self._probe: pluggy.PluginManager | None = None
         self.loaded: list[LoadedPlugin] = []
         self.left_out: list[PluginStatus] = []
         found: dict[str, LoadedPlugin] = {}
         for source in sources:
-            self._find(source, found, frozenset(disabled))
+            self._find(source, found)
+        for item in list(found.values()) if config else ():
+            for source in _kept_by(item, config):
+                self._find(source, found)
         self._order(found)
 
     @property
@@ -112,17 +121,15 @@ class PluginHost:
             for other in [other for other in self.loaded if name in other.info.requires]:
                 self.drop(other.info.name, f"requires {name}, which failed")
 
-    def _find(
-        self, source: PluginSource, found: dict[str, LoadedPlugin], disabled: frozenset[str]
-    ) -> None:
+    def _find(self, source: PluginSource, found: dict[str, LoadedPlugin]) -> None:
         unknown = PluginInfo(name=source.name, title=source.name)
-        if source.name in disabled:
+        if source.name in self._disabled:
             self._leave_out(unknown, source.origin, "disabled", "named in disabled_plugins")
             return
         try:
             plugin = source.load()
             info = self._identify(plugin)
-            if info.name in disabled:
+            if info.name in self._disabled:
                 self._leave_out(info, source.origin, "disabled", "named in disabled_plugins")
             elif info.name in found:
                 raise ValueError(f"the name {info.name} is taken by {found[info.name].origin}")
@@ -192,6 +199,16 @@ def _manager() -> pluggy.PluginManager:
     manager = pluggy.PluginManager("kombuse")
     manager.add_hookspecs(hooks)
     return manager
+
+
+def _kept_by(item: LoadedPlugin, config: Config | None) -> list[PluginSource]:
+    """The further plugins that a plugin keeps; none when it cannot say."""
+    ask = getattr(item.plugin, "kombuse_plugin_sources", None)
+    try:
+        return list(ask(config)) if ask else []
+    except Exception:
+        log.exception("the plugins that %s keeps are left out", item.info.name)
+        return []
 
 
 def _status(info: PluginInfo, origin: str, state: Any, reason: str | None = None) -> PluginStatus:

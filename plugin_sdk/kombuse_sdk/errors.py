@@ -9,6 +9,7 @@ KombuseError
 ├── TooLarge              413  {"error": str}
 ├── UnsupportedMediaType  415  {"error": str}
 ├── Unprocessable         422  {"error": str}
+├── BadGateway            502  {"error": str}
 ├── Unavailable           503  {"error": str}
 └── InsufficientStorage   507  {"error": str}
 """
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 __all__ = [
+    "BadGateway",
     "BadRequest",
     "Conflict",
     "Forbidden",
@@ -38,16 +40,20 @@ def issue(code: str, path: Sequence[str | int], message: str, **extra: Any) -> d
 
 
 class KombuseError(Exception):
-    """An error with a message made for the person who caused it."""
+    """An error with a message made for the person who caused it.
+
+    `code` is a constant for programs, in the answer where it is set.
+    """
 
     status: ClassVar[int] = 500
+    code: ClassVar[str | None] = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
 
     def body(self) -> dict[str, Any]:
-        return {"error": self.message}
+        return {"error": self.message} | ({"code": self.code} if self.code else {})
 
 
 class Invalid(KombuseError):
@@ -85,7 +91,7 @@ class Conflict(KombuseError):
         self.extra = extra
 
     def body(self) -> dict[str, Any]:
-        return {"error": self.message, **self.extra}
+        return super().body() | self.extra
 
 
 class TooLarge(KombuseError):
@@ -104,6 +110,12 @@ class Unprocessable(KombuseError):
     @classmethod
     def reference(cls, field: str, resource: str) -> "Unprocessable":
         return cls(f"{field} does not reference an existing {resource}")
+
+
+class BadGateway(KombuseError):
+    """Another server failed, or answered what cannot be used."""
+
+    status = 502
 
 
 class Unavailable(KombuseError):

@@ -7,7 +7,7 @@ All are optional but `kombuse_plugin`. A plugin module must be inert: import wha
 
 from collections.abc import Iterable
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 
     from kombuse_sdk.agents import AgentBackend
     from kombuse_sdk.events import StoredEvent
+    from kombuse_sdk.feeds import Feed
     from kombuse_sdk.mcp import Tool, ToolCall, ToolDecision
+    from kombuse_sdk.packages import PackageSection
     from kombuse_sdk.sockets import SocketMessage
     from kombuse_sdk.storage import ReadTx, WriteTx
     from kombuse_sdk.types import (
         Column,
         Command,
+        Config,
         EventType,
         Filter,
         Job,
         Kernel,
         Mount,
         PluginInfo,
+        PluginSource,
         Service,
         Setting,
         Subscriber,
@@ -104,6 +108,29 @@ def kombuse_settings() -> Iterable["Setting"]:  # type: ignore[empty-body]
 @hookspec
 def kombuse_commands() -> Iterable["Command"]:  # type: ignore[empty-body]
     """Command-line groups, by import path."""
+
+
+@hookspec
+def kombuse_package_sections(kernel: "Kernel") -> Iterable["PackageSection[Any]"]:  # type: ignore[empty-body]
+    """Kinds of content that packages bring: how each is read, installed, removed and exported."""
+
+
+@hookspec
+def kombuse_package() -> Traversable:  # type: ignore[empty-body]
+    """The folder of a declarative package (`.kombuse-plugin/plugin.json`) inside the plugin.
+
+    It is offered for installation into projects, like the packages of a feed.
+    """
+
+
+@hookspec
+def kombuse_feeds(kernel: "Kernel") -> Iterable["Feed"]:  # type: ignore[empty-body]
+    """Further places that packages come from."""
+
+
+@hookspec
+def kombuse_plugin_sources(config: "Config") -> Iterable["PluginSource"]:  # type: ignore[empty-body]
+    """Further plugins to load, by a plugin that keeps them: asked before anything is started."""
 
 
 @hookspec

@@ -25,6 +25,7 @@ __all__ = [
     "Kernel",
     "Mount",
     "PluginInfo",
+    "PluginSource",
     "PluginStatus",
     "Service",
     "Services",
@@ -43,6 +44,18 @@ class PluginInfo:
     name: str
     title: str
     requires: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSource:
+    """A place where a plugin may be: `load` imports it, which may fail.
+
+    `origin` is shown to people: a distribution with its version, or an installed package.
+    """
+
+    name: str
+    origin: str
+    load: Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)

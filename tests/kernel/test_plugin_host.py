@@ -13,11 +13,11 @@ from tests.fakes import fake_plugin
 from kombuse_kernel.app import build_app, build_kernel
 from kombuse_kernel.config import load_config
 from kombuse_kernel.kernel import RunningKernel
-from kombuse_kernel.plugins import PluginHost, PluginSource
+from kombuse_kernel.plugins import PluginHost
 from kombuse_sdk import Column, Filter, Job, Mount, PluginInfo, Service, Subscriber, hookimpl
 from kombuse_sdk.contracts import Profiles
 from kombuse_sdk.http import Read
-from kombuse_sdk.types import PluginStatus
+from kombuse_sdk.types import PluginSource, PluginStatus
 
 Load = Callable[[], object]
 

@@ -33,6 +33,7 @@ from kombuse_sdk.mcp import Caller, Tool, ToolCall, ToolDecision, ToolInput
 from kombuse_sdk.schemas import Body, QueryInt
 from kombuse_sdk.sockets import Client, SocketMessage
 from kombuse_sdk.storage import ReadTx, WriteTx
+from kombuse_sdk.types import PluginSource
 
 Start = Callable[..., RunningKernel]
 SPECIFIED = sorted(name for name in vars(hooks) if name.startswith("kombuse_"))
@@ -262,6 +263,15 @@ def _filters(start: Start) -> None:
 
     assert item in kernel.joins("ticket").filters
     assert item not in kernel.joins("event").filters
+
+
+def _plugin_sources(start: Start) -> None:
+    kept = PluginSource("kept", "kept by the probe", lambda: fake_plugin("kept"))
+
+    kernel = start(plugin_sources=lambda config: [kept] if config.port == 3331 else [])
+
+    (status,) = [status for status in kernel.plugins if status.name == "kept"]
+    assert (status.state, status.source) == ("loaded", "kept by the probe")
 
 
 def _startup(start: Start) -> None:

@@ -6,8 +6,9 @@ import pytest
 from starlette.testclient import TestClient
 from tests.fakes import fake_plugin
 
-from kombuse_kernel.plugins import PluginHost, PluginSource
+from kombuse_kernel.plugins import PluginHost
 from kombuse_sdk.testing import Factory
+from kombuse_sdk.types import PluginSource
 
 NAMES = [
     "../x",

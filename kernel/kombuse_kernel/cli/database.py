@@ -86,8 +86,8 @@ def migrate(home: Home = None) -> None:
 
 
 def _wanted(config: Config) -> list[Migration]:
-    from kombuse_kernel.plugins import PluginHost, builtin_sources, installed_sources
+    from kombuse_kernel.plugins import find_plugins
     from kombuse_kernel.upgrade import wanted_migrations
 
-    host = PluginHost([*builtin_sources(), *installed_sources()], config.disabled_plugins)
+    host = find_plugins(config)
     return wanted_migrations(host)

@@ -4,7 +4,7 @@ import logging
 from functools import cache
 
 from kombuse_kernel.config import load_config
-from kombuse_kernel.plugins import PluginHost, builtin_sources, installed_sources
+from kombuse_kernel.plugins import find_plugins
 from kombuse_sdk.console import one_line
 from kombuse_sdk.types import Command
 
@@ -16,7 +16,7 @@ log = logging.getLogger("kombuse.plugins")
 @cache
 def offered_commands() -> tuple[Command, ...]:
     config = load_config()
-    host = PluginHost([*builtin_sources(), *installed_sources()], config.disabled_plugins)
+    host = find_plugins(config)
     found: list[Command] = []
     for item in host.loaded:
         try:

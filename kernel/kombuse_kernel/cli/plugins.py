@@ -5,7 +5,7 @@ from dataclasses import asdict
 import typer
 
 from kombuse_kernel.config import load_config
-from kombuse_kernel.plugins import PluginHost, builtin_sources, installed_sources
+from kombuse_kernel.plugins import find_plugins
 from kombuse_sdk.console import Home, Json, print_json, print_table
 
 __all__ = ["app"]
@@ -22,7 +22,7 @@ def group() -> None:
 def list_plugins(home: Home = None, as_json: Json = False) -> None:
     """Every plugin, and why one is left out. No server is needed."""
     config = load_config(home)
-    host = PluginHost([*builtin_sources(), *installed_sources()], config.disabled_plugins)
+    host = find_plugins(config)
     if as_json:
         print_json([asdict(status) for status in host.statuses])
         return
