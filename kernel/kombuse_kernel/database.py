@@ -152,7 +152,8 @@ class Transaction:
         return self._connection.execute(sql, (key,)).rowcount
 
     def emit(self, event: Event) -> int:
-        values = {name: getattr(event, name) for name in _EVENT_FIELDS} | {"created_at": self.now}
+        values = {name: getattr(event, name) for name in _EVENT_FIELDS}
+        values["created_at"] = self._database.next_event_time(self.now)
         payload = json.dumps(event.payload, ensure_ascii=False, separators=(",", ":"))
         cursor = self._connection.execute(_INSERT_EVENT, values | {"payload": payload})
         event_id = cursor.lastrowid
@@ -180,6 +181,7 @@ class SqliteDatabase:
     def __init__(self, path: Path, kernel: Kernel) -> None:
         self.path = path
         self.commits = 0
+        self._last_event: str | None = None
         self.on_events: Callable[[Sequence[StoredEvent]], None] = lambda events: None
         self.reactions: Sequence[Callable[..., None]] = ()
         self.kernel = kernel
@@ -219,6 +221,14 @@ class SqliteDatabase:
         tx.run_actions()
         if tx.events:
             self.on_events(tx.events)
+
+    def next_event_time(self, now: str) -> str:
+        """`now`, or the time of the newest event when the clock was put back since."""
+        if self._last_event is None:
+            newest = "SELECT created_at FROM events ORDER BY id DESC LIMIT 1"
+            self._last_event = (self.writer.execute(newest).fetchone() or ("",))[0]
+        self._last_event = max(now, self._last_event)
+        return self._last_event
 
     def read_async(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._read_pool, self._read, work)

@@ -347,21 +347,13 @@ def test_a_ticket_takes_its_comments_along(
 
 
 @pytest.mark.parametrize(
-    ("given", "step"),
-    [
-        ({}, "comments_ticket (ticket_id=?)"),
-        ({"parent_id": "null"}, "comments_thread (ticket_id=? AND parent_id=?)"),
-        ({"parent_id": "5"}, "comments_thread (ticket_id=? AND parent_id=?)"),
-        ({"author_id": "a"}, "comments_ticket_author (ticket_id=? AND author_id=?)"),
-    ],
+    "given", [{}, {"parent_id": "null"}, {"parent_id": "5"}, {"author_id": "a"}]
 )
-def test_every_filter_reads_an_index_in_order(
-    kernel: Kernel, given: dict[str, str], step: str
-) -> None:
+def test_every_filter_reads_the_index_in_order(kernel: Kernel, given: dict[str, str]) -> None:
     query = CommentFilter.model_validate(given)
     with kernel.db.read() as tx:
         planner: Any = Planner(tx)
         queries.page(planner, 1, query)
 
-    assert planner.plan[0] == f"SEARCH c USING INDEX {step}"
+    assert planner.plan[0] == "SEARCH c USING INDEX comments_ticket (ticket_id=?)"
     assert not [step for step in planner.plan if "TEMP" in step or step.startswith("SCAN")]

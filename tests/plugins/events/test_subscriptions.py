@@ -231,7 +231,7 @@ def test_pending_events_are_found_from_the_mark_on(kernel: Kernel, project_id: s
         planner = Planner(tx)
         queries.pending(planner, row, None)
 
-    assert planner.plan[0] == "SEARCH e USING INDEX events_type_log (event_type=? AND id>?)"
+    assert planner.plan[0] == "SEARCH e USING INDEX events_type (event_type=? AND id>?)"
     assert not [step for step in planner.plan if "TEMP" in step]
 
 

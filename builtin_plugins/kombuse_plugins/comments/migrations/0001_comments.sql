@@ -12,9 +12,8 @@ CREATE TABLE comments (
     updated_at TEXT NOT NULL,
     body TEXT NOT NULL
 );
-CREATE INDEX comments_ticket ON comments (ticket_id, created_at, id);
-CREATE INDEX comments_thread ON comments (ticket_id, parent_id, created_at, id);
-CREATE INDEX comments_ticket_author ON comments (ticket_id, author_id, created_at, id);
+-- Holds the order of a ticket's comments; thread and author are checked inside the index.
+CREATE INDEX comments_ticket ON comments (ticket_id, created_at, id, parent_id, author_id);
 CREATE INDEX comments_parent ON comments (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX comments_author ON comments (author_id);
 CREATE INDEX comments_session ON comments (kombuse_session_id)

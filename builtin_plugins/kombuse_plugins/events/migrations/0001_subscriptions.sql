@@ -13,6 +13,3 @@ CREATE UNIQUE INDEX event_subscriptions_everywhere
 CREATE INDEX event_subscriptions_list ON event_subscriptions (subscriber_id, created_at, id);
 CREATE INDEX event_subscriptions_project ON event_subscriptions (project_id)
     WHERE project_id IS NOT NULL;
-
--- What a subscription has not seen yet, in the order of the log.
-CREATE INDEX events_type_log ON events (event_type, id);
