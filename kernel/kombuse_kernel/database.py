@@ -35,6 +35,11 @@ INSERT INTO events (event_type, project_id, ticket_id, comment_id, actor_id, act
 VALUES (:event_type, :project_id, :ticket_id, :comment_id, :actor_id, :actor_type, :payload,
         :kombuse_session_id, :created_at)
 """
+# Bytes from SQLite itself: a page is one step, and its text is neither joined nor encoded here.
+_AS_LIST = """
+WITH page (item) AS ({})
+SELECT CAST('[' || ifnull(group_concat(item), '') || ']' AS BLOB) FROM page
+"""
 _EVENT_FIELDS = tuple(field.name for field in fields(Event))
 
 
@@ -121,8 +126,7 @@ class Transaction:
         return [row[0] for row in self._connection.execute(sql, params)]
 
     def json_list(self, sql: str, params: Params = ()) -> JsonText:
-        rows = ",".join([row[0] for row in self._connection.execute(sql, params)])
-        return JsonText(f"[{rows}]".encode())
+        return JsonText(self._connection.execute(_AS_LIST.format(sql), params).fetchone()[0])
 
     def json(self, sql: str, params: Params = ()) -> JsonText | None:
         row = self._connection.execute(sql, params).fetchone()

@@ -16,11 +16,14 @@ __all__ = [
     "attached",
     "count_in_project",
     "enabled_among",
+    "ids_of_plugin",
     "is_attached",
+    "of_project",
     "of_ticket",
     "one",
     "page",
     "row",
+    "slug_clashes",
     "slug_is_taken",
 ]
 
@@ -34,11 +37,7 @@ _ORDERS = {
 
 LABELS_OF_TICKET = Column(
     name="labels",
-    sql=f"""
-        ('[' || ifnull((SELECT group_concat(wire) FROM (
-            SELECT l.wire FROM {_ATTACHED} WHERE tl.ticket_id = t.id ORDER BY l.name, l.id
-        )), '') || ']')
-    """,
+    sql="ifnull((SELECT wire FROM ticket_label_lists WHERE ticket_id = t.id), '[]')",
     type=list[Label],
 )
 
@@ -106,6 +105,26 @@ def page(tx: ReadTx, project_id: str, query: LabelFilter) -> JsonText:
 def slug_is_taken(tx: ReadTx, project_id: str, slug: str) -> bool:
     sql = "SELECT 1 FROM labels WHERE project_id = ? AND slug = ? AND plugin_id IS NULL"
     return tx.value(sql, (project_id, slug)) is not None
+
+
+def of_project(tx: ReadTx, project_id: str) -> list[Row]:
+    sql = f"SELECT {_COLUMNS} FROM labels l WHERE l.project_id = ? ORDER BY l.name, l.id"
+    return tx.all(sql, (project_id,))
+
+
+def ids_of_plugin(tx: ReadTx, plugin_id: str) -> list[int]:
+    return tx.values("SELECT id FROM labels WHERE plugin_id = ?", (plugin_id,))
+
+
+def slug_clashes(tx: ReadTx, label_ids: Sequence[int]) -> list[Row]:
+    """Those of the labels, by id, whose slug a label of the project itself has: `other_id`."""
+    sql = """
+        SELECT l.id, other.id AS other_id
+        FROM labels l JOIN labels other ON other.project_id = l.project_id AND other.slug = l.slug
+        WHERE l.id IN (SELECT value FROM json_each(?)) AND l.plugin_id IS NOT NULL
+            AND other.plugin_id IS NULL
+    """
+    return tx.all(sql, (json.dumps(label_ids),))
 
 
 def count_in_project(tx: ReadTx, project_id: str, label_ids: Sequence[int]) -> int:

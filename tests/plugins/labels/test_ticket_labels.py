@@ -231,5 +231,28 @@ def test_the_labels_of_a_ticket_are_read_from_its_rows_alone(kernel: Kernel) -> 
     with kernel.db.read() as tx:
         plan = [row["detail"] for row in tx.all(sql)]
 
-    assert "SEARCH tl USING PRIMARY KEY (ticket_id=?)" in plan
+    assert "SEARCH ticket_label_lists USING INTEGER PRIMARY KEY (rowid=?)" in plan
     assert "SEARCH l USING INTEGER PRIMARY KEY (rowid=?)" in plan
+
+
+def test_the_labels_in_lists_of_tickets_follow_every_change(
+    client: TestClient, kernel: Kernel, make: Factory
+) -> None:
+    project = make.project()
+    ids = [make.label(project, name=name)["id"] for name in ("b", "a", "c")]
+    ticket = make.ticket(project, label_ids=ids)
+    changes = [
+        lambda: client.patch(f"/api/labels/{ids[0]}", json={"name": "z", "color": "#000000"}),
+        lambda: client.patch(f"/api/labels/{ids[1]}", json={"is_enabled": False}),
+        lambda: client.delete(f"{ticket_path(ticket)}/labels/{ids[1]}"),
+        lambda: client.delete(f"/api/labels/{ids[2]}"),
+        lambda: client.delete(f"/api/labels/{ids[0]}"),
+    ]
+
+    for change in changes:
+        assert change().status_code < 300
+        (listed,) = client.get("/api/tickets", params={"project_id": project["id"]}).json()
+        with kernel.db.read() as tx:
+            joined = [row["name"] for row in tx.services.get(Labels).of_ticket(tx, ticket["id"])]
+        assert [label["name"] for label in listed["labels"]] == joined
+    assert joined == []
