@@ -39,4 +39,4 @@ def test_a_closed_ticket_is_counted_once_and_shown_in_the_column_and_the_route(
 def test_its_tool_is_offered(kernel: Any) -> None:
     tools = [tool.name for _, tool in kernel.offers("kombuse_mcp_tools")]
 
-    assert "count_closed_tickets" in tools
+    assert "hello_count_closed_tickets" in tools

@@ -44,7 +44,7 @@ def _count_closed(tx: ReadTx, caller: Caller, arguments: CountInput) -> dict[str
 
 
 TOOL = Tool(
-    name="count_closed_tickets",
+    name="hello_count_closed_tickets",
     title="Count closed tickets",
     description="How many tickets a profile has closed.",
     input=CountInput,
