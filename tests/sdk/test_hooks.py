@@ -1,5 +1,7 @@
 """Every hook, seen at work in a running kernel: a new hook needs a function here."""
 
+import json
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -28,11 +30,14 @@ from kombuse_sdk import (
 from kombuse_sdk.agents import BackendStatus
 from kombuse_sdk.errors import Conflict
 from kombuse_sdk.events import Event, StoredEvent
+from kombuse_sdk.feeds import Download, PackageVersion
 from kombuse_sdk.http import Read
 from kombuse_sdk.mcp import Caller, Tool, ToolCall, ToolDecision, ToolInput
+from kombuse_sdk.packages import Export, Installation, PackageContent
 from kombuse_sdk.schemas import Body, QueryInt
 from kombuse_sdk.sockets import Client, SocketMessage
 from kombuse_sdk.storage import ReadTx, WriteTx
+from kombuse_sdk.testing import Factory
 from kombuse_sdk.types import PluginSource
 
 Start = Callable[..., RunningKernel]
@@ -220,6 +225,47 @@ def _agent_backends(start: Start) -> None:
     assert [s["version"] for s in states if s["backendType"] == "quiet"] == ["1.2.3"]
 
 
+class Notes:
+    """Keeps what packages have in `notes/` as profiles, for want of a table."""
+
+    name, order = "notes", 99
+
+    def read(self, content: PackageContent) -> list[str]:
+        return [path for path in content.files if path.startswith("notes/")]
+
+    def install(self, tx: WriteTx, installation: Installation, parsed: list[str]) -> None:
+        for path in parsed:
+            tx.execute("UPDATE profiles SET description = ? WHERE id = 'user-1'", (path,))
+            installation.record("notes", "created", path)
+
+    def set_enabled(self, tx: WriteTx, plugin_id: str, is_enabled: bool) -> None: ...
+
+    def uninstall(self, tx: WriteTx, plugin_id: str, mode: str) -> None:
+        tx.execute("UPDATE profiles SET description = ? WHERE id = 'user-1'", (mode,))
+
+    def export(self, tx: ReadTx, export: Export) -> None: ...
+
+
+def _package_sections(start: Start) -> None:
+    client = client_of(start(package_sections=lambda kernel: [Notes()]))
+    project = client.post("/api/projects", json={"name": "P", "owner_id": "user-1"}).json()
+    with tempfile.TemporaryDirectory() as folder:
+        kombuse = {"plugin_system_version": "kombuse-plugin-v1"}
+        for path, text in (
+            (".kombuse-plugin/plugin.json", json.dumps({"name": "kit", "kombuse": kombuse})),
+            ("notes/a.txt", "a"),
+        ):
+            (Path(folder) / path).parent.mkdir()
+            (Path(folder) / path).write_text(text, encoding="utf-8")
+        body = {"package_path": folder, "project_id": project["id"]}
+        done = client.post("/api/plugins/install", json=body)
+
+    assert done.json()["notes_created"] == 1
+    assert client.get("/api/profiles/user-1").json()["description"] == "notes/a.txt"
+    client.delete(f"/api/plugins/{done.json()['plugin_id']}?mode=delete").raise_for_status()
+    assert client.get("/api/profiles/user-1").json()["description"] == "delete"
+
+
 def _socket_messages(start: Start) -> None:
     class Knock(Body):
         door: int
@@ -263,6 +309,50 @@ def _filters(start: Start) -> None:
 
     assert item in kernel.joins("ticket").filters
     assert item not in kernel.joins("event").filters
+
+
+class ShelfFeed:
+    """One package that lies in a folder."""
+
+    id = "shelf"
+    name = "The shelf"
+
+    def __init__(self, folder: Path) -> None:
+        self.found = PackageVersion(
+            name="shelved", version="1.0.0", feed_id=self.id, directory=folder
+        )
+
+    def packages(self) -> list[PackageVersion]:
+        return [self.found]
+
+    def versions(self, name: str) -> list[PackageVersion]:
+        return [self.found] if name == self.found.name else []
+
+    def download(self, version: PackageVersion, folder: Path, progress: Any = None) -> Download:
+        return Download(path=self.found.directory or folder, checksum=None)
+
+
+def _available(kernel: RunningKernel) -> dict[str, Any]:
+    """What can be installed into a new project, by name."""
+    (kernel.config.home / "config.json").write_text('{"plugins": {"default_registry": false}}')
+    client = client_of(kernel)
+    project = Factory(client).project()
+    answer = client.get("/api/plugins/available", params={"project_id": project["id"]})
+    return {entry["name"]: entry for entry in answer.json()}
+
+
+def _feeds(start: Start) -> None:
+    folder = Path(__file__).parents[1] / "data" / "packages" / "01-hello-minimal"
+    kernel = start(feeds=lambda kernel: [ShelfFeed(folder)])
+
+    assert _available(kernel)["shelved"]["source_feed_id"] == "shelf"
+
+
+def _package(start: Start) -> None:
+    folder = Path(__file__).parents[1] / "data" / "packages" / "02-triage-kit"
+    kernel = start(package=lambda: folder)
+
+    assert _available(kernel)["triage-kit"]["scope"] == "bundled"
 
 
 def _plugin_sources(start: Start) -> None:

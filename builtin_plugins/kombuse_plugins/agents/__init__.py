@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kombuse_sdk import Command, Filter, PluginInfo, Service, hookimpl
 
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from kombuse_sdk.mcp import Tool, ToolCall, ToolDecision
+    from kombuse_sdk.packages import PackageSection
     from kombuse_sdk.storage import ReadTx
+    from kombuse_sdk.types import Kernel
 
 
 @hookimpl
@@ -44,6 +46,13 @@ def kombuse_mcp_tools() -> "Iterable[Tool]":
     from kombuse_plugins.agents.mcp_tools import TOOLS
 
     return TOOLS
+
+
+@hookimpl
+def kombuse_package_sections(kernel: "Kernel") -> "Iterable[PackageSection[Any]]":
+    from kombuse_plugins.agents.package_section import AgentSection
+
+    return [AgentSection(kernel)]
 
 
 @hookimpl

@@ -1,31 +1,27 @@
-"""Agents as markdown files: YAML front matter, then the prompt."""
+"""Agents as markdown files in a folder."""
 
 import asyncio
 import errno
 import json
-import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kombuse_plugins.agents import queries
 from kombuse_plugins.agents.presets import DEFAULT_TYPE
 from kombuse_plugins.agents.schemas import Export
+from kombuse_sdk.agent_files import render_agent_file
+from kombuse_sdk.agent_schemas import SELF
 from kombuse_sdk.contracts import Profiles, Triggers
 from kombuse_sdk.errors import BadRequest, Forbidden
 from kombuse_sdk.storage import Database, ReadTx, Row
 
-__all__ = ["Document", "collect", "dump", "run", "write"]
+__all__ = ["Document", "agent_file", "collect", "run", "write"]
 
 _OWN_KEYS = ("type", "model", "backend_type", "enabled_for_chat")
 _OF_TRIGGER = ("slug", "event_type", "conditions", "project_id", "is_enabled", "priority")
-_SELF = "$SELF"
-# Numbers of YAML 1.2 that YAML 1.1, which PyYAML writes, takes for text.
-_NUMBER = re.compile(r"0o[0-7]+|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,60 +47,14 @@ def collect(tx: ReadTx, agent_ids: list[str]) -> list[Document]:
     for row in rows:
         base = row["slug"] or row["id"]
         name = f"{base}.md" if f"{base}.md" not in documents else f"{base}-{row['id']}.md"
-        starts = triggers.of_agent(tx, row["id"]) if triggers else []
-        matter = _front_matter(row, profiles[row["id"]], starts)
-        text = f"---\n{dump(matter)}---\n\n{row['system_prompt']}\n"
-        documents[name] = Document(name, text)
+        found = triggers.of_agent(tx, row["id"]) if triggers else []
+        starts = [_trigger(trigger, row["id"]) for trigger in found]
+        documents[name] = Document(name, agent_file(row, profiles[row["id"]], starts))
     return list(documents.values())
 
 
-def write(directory: Path, documents: Iterable[Document]) -> None:
-    """Each file at once, in place of the one that is there. Forbidden or BadRequest if it fails."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for document in documents:
-            _replace(directory / document.name, document.text)
-    except OSError as error:
-        message = f"Cannot write to directory: {error.strerror or error}"
-        is_denied = isinstance(error, PermissionError) or error.errno == errno.EROFS
-        raise (Forbidden if is_denied else BadRequest)(message) from error
-
-
-def dump(value: Mapping[str, Any]) -> str:
-    """Block style YAML: lists indented, lines never folded, quotes only where they are needed."""
-    text: str = yaml.dump(
-        value,
-        Dumper=_Dumper,
-        default_flow_style=False,
-        sort_keys=False,
-        allow_unicode=True,
-        width=float("inf"),
-        indent=2,
-    )
-    return text
-
-
-class _Dumper(yaml.SafeDumper):
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-    def choose_scalar_style(self) -> str:
-        style: str = super().choose_scalar_style()
-        return '"' if style == "'" else style
-
-
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else '"' if _NUMBER.fullmatch(value) else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-_Dumper.add_representer(str, _text)
-
-
-def _front_matter(row: Row, profile: Row, triggers: list[dict[str, Any]]) -> dict[str, Any]:
+def agent_file(row: Row, profile: Row, triggers: Sequence[Mapping[str, Any]]) -> str:
+    """The file of an agent, with its triggers as the file is to have them."""
     config = json.loads(row["config"])
     rest = {key: value for key, value in config.items() if key not in _OWN_KEYS}
     matter = {
@@ -118,9 +68,21 @@ def _front_matter(row: Row, profile: Row, triggers: list[dict[str, Any]]) -> dic
         "is_enabled": bool(row["is_enabled"]),
         "enabled_for_chat": config.get("enabled_for_chat", False),
         "permissions": json.loads(row["permissions"]),
-        "triggers": [_trigger(trigger, row["id"]) for trigger in triggers],
+        "triggers": triggers,
     }
-    return matter | ({"config": rest} if rest else {})
+    return render_agent_file(matter | ({"config": rest} if rest else {}), row["system_prompt"])
+
+
+def write(directory: Path, documents: Iterable[Document]) -> None:
+    """Each file at once, in place of the one that is there. Forbidden or BadRequest if it fails."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for document in documents:
+            _replace(directory / document.name, document.text)
+    except OSError as error:
+        message = f"Cannot write to directory: {error.strerror or error}"
+        is_denied = isinstance(error, PermissionError) or error.errno == errno.EROFS
+        raise (Forbidden if is_denied else BadRequest)(message) from error
 
 
 def _trigger(trigger: Mapping[str, Any], agent_id: str) -> dict[str, Any]:
@@ -140,7 +102,7 @@ def _named(value: Any, agent_id: str) -> Any:
     """The agent's own id has another value where the file is read."""
     if isinstance(value, list):
         return [_named(item, agent_id) for item in value]
-    return _SELF if value == agent_id else value
+    return SELF if value == agent_id else value
 
 
 def _absolute(directory: str) -> Path:

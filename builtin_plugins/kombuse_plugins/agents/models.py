@@ -9,7 +9,7 @@ __all__ = ["AgentRow"]
 
 
 class AgentRow(Table, table=True):
-    """`permissions`, `config` and `plugin_base` are JSON text."""
+    """`permissions`, `config`, `plugin_base` and `adopted_from` are JSON text."""
 
     __tablename__ = "agents"
     metadata = MetaData()
@@ -20,8 +20,13 @@ class AgentRow(Table, table=True):
     permissions: str
     config: str
     is_enabled: bool = True
+    disabled_by_plugin: bool = False
     plugin_id: str | None
+    plugin_name: str | None
+    package_slug: str | None
+    orphaned_plugin_id: str | None
     project_id: str | None
     plugin_base: str | None
+    adopted_from: str | None
     created_at: str
     updated_at: str

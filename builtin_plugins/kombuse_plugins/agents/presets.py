@@ -1,14 +1,15 @@
 """What agents of a type do without asking, and what a configuration adds to it."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
 from typing import Any
 
+from kombuse_sdk.contracts import PackageFiles
 from kombuse_sdk.contracts.agents import Preset
+from kombuse_sdk.storage import ReadTx
 
-__all__ = ["DEFAULT_TYPE", "preset_json", "resolve", "resolved_type"]
+__all__ = ["DEFAULT_TYPE", "of_packages", "preset_json", "resolve", "resolved_type"]
 
 DEFAULT_TYPE = "kombuse"
 
@@ -52,30 +53,28 @@ _DESKTOP = tuple(
 _GIT = ("git status", "git diff", "git log")
 
 
-@dataclass(frozen=True, slots=True)
-class _Base:
-    tools: tuple[str, ...]
-    bash: tuple[str, ...] = ()
-    permission_mode: str | None = None
-
-
 _BASES = {
-    DEFAULT_TYPE: _Base(
-        (*_TRACKER, *_DESKTOP, *_READING, "mcp__Astro-docs__search_astro_docs"),
-        (
+    DEFAULT_TYPE: Preset(
+        type=DEFAULT_TYPE,
+        auto_approved_tools=(
+            *(*_TRACKER, *_DESKTOP, *_READING),
+            "mcp__Astro-docs__search_astro_docs",
+        ),
+        auto_approved_bash_commands=(
             *("git status", "git diff", "git log", "git show", "git branch", "git rev-parse"),
             *("ls", "cat", "find", "grep", "head", "tail", "wc"),
         ),
     ),
-    "coder": _Base(
-        (
+    "coder": Preset(
+        type="coder",
+        auto_approved_tools=(
             *(*_TRACKER, *_READING),
             *("Edit", "Write", "Bash", "Task", "TodoWrite", "EnterPlanMode"),
         ),
-        ("bun", "npm", *_GIT),
+        auto_approved_bash_commands=("bun", "npm", *_GIT),
         permission_mode="plan",
     ),
-    "generic": _Base(_READING),
+    "generic": Preset(type="generic", auto_approved_tools=_READING, auto_approved_bash_commands=()),
 }
 
 
@@ -85,14 +84,20 @@ def resolved_type(config: Mapping[str, Any]) -> str:
     return named if isinstance(named, str) else DEFAULT_TYPE
 
 
-def resolve(config: Mapping[str, Any]) -> Preset:
-    """An unknown type keeps its name and has the lists of the default type."""
+def resolve(config: Mapping[str, Any], packaged: Preset | None = None) -> Preset:
+    """An unknown type keeps its name and has the lists of the default type.
+
+    `packaged` is what the agent's package has in place of the built-in preset.
+    """
     name = resolved_type(config)
-    base = _BASES.get(name, _BASES[DEFAULT_TYPE])
-    bash = () if config.get("clear_base_bash_commands") is True else base.bash
+    base = packaged or _BASES.get(name, _BASES[DEFAULT_TYPE])
+    is_cleared = config.get("clear_base_bash_commands") is True
+    bash = () if is_cleared else base.auto_approved_bash_commands
     return Preset(
         type=name,
-        auto_approved_tools=_merged(base.tools, config.get("auto_approved_tools_override")),
+        auto_approved_tools=_merged(
+            base.auto_approved_tools, config.get("auto_approved_tools_override")
+        ),
         auto_approved_bash_commands=_merged(
             bash, config.get("auto_approved_bash_commands_override")
         ),
@@ -100,10 +105,24 @@ def resolve(config: Mapping[str, Any]) -> Preset:
     )
 
 
+def of_packages(tx: ReadTx) -> Callable[[str | None, Mapping[str, Any]], Preset | None]:
+    """Finds the preset that a package has for a configuration; each is read once."""
+    files = tx.services.find(PackageFiles)
+
+    @cache
+    def read(package_id: str, agent_type: str) -> Preset | None:
+        return files.preset(tx, package_id, agent_type) if files else None
+
+    def find(package_id: str | None, config: Mapping[str, Any]) -> Preset | None:
+        return None if package_id is None else read(package_id, resolved_type(config))
+
+    return find
+
+
 @lru_cache(maxsize=1024)
-def preset_json(config: str) -> str:
+def preset_json(config: str, packaged: Preset | None = None) -> str:
     """`resolved_preset` of the API, for a configuration as JSON text."""
-    preset = resolve(json.loads(config))
+    preset = resolve(json.loads(config), packaged)
     shown = {
         "type": preset.type,
         "autoApprovedTools": preset.auto_approved_tools,

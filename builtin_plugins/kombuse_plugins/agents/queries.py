@@ -1,21 +1,25 @@
 """Every SELECT over agents."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from kombuse_plugins.agents.presets import preset_json
+from kombuse_plugins.agents.presets import of_packages, preset_json
 from kombuse_plugins.agents.schemas import Agent, AgentFilter
 from kombuse_sdk import Filter
 from kombuse_sdk.schemas import QueryBool
 from kombuse_sdk.sql import JsonText, Where, json_object
-from kombuse_sdk.storage import ReadTx, Row
+from kombuse_sdk.storage import Params, ReadTx, Row
 
 __all__ = [
     "FILTERS",
     "exported",
+    "has_orphans",
     "id_by_slug",
     "ids_of_types",
+    "ids_with_agent",
     "in_scope",
+    "of_plugin",
+    "of_project",
     "one",
     "one_with_preset",
     "page",
@@ -23,6 +27,7 @@ __all__ = [
     "row",
     "slug_is_taken",
     "types",
+    "usable_in",
 ]
 
 _WIRE = json_object(
@@ -32,6 +37,7 @@ _WIRE = json_object(
     config="json(a.config)",
     plugin_base="json(a.plugin_base)",
 )
+_PRESET = "a.config, ifnull(a.plugin_id, a.orphaned_plugin_id) AS package_id"
 _ORDER = "ORDER BY a.created_at DESC, a.id DESC"
 _IN_SCOPE = "(a.project_id IS NULL OR a.project_id = :project_id)"
 
@@ -61,8 +67,8 @@ def one(tx: ReadTx, agent_id: str) -> JsonText | None:
 
 
 def one_with_preset(tx: ReadTx, agent_id: str) -> JsonText | None:
-    found = tx.one(f"SELECT {_WIRE}, a.config FROM agents a WHERE a.id = ?", (agent_id,))
-    return None if found is None else JsonText(_with_preset(found).encode())
+    sql = f"SELECT {_WIRE}, {_PRESET} FROM agents a WHERE a.id = ?"
+    return next((JsonText(text.encode()) for text in _with_presets(tx, sql, (agent_id,))), None)
 
 
 def row(tx: ReadTx, agent_id: str) -> Row | None:
@@ -77,8 +83,8 @@ def page(tx: ReadTx, query: AgentFilter, project_id: str | None) -> JsonText:
 
 def page_with_presets(tx: ReadTx, query: AgentFilter, project_id: str | None) -> JsonText:
     where = _where(query, project_id)
-    rows = tx.all(f"SELECT {_WIRE}, a.config {_from(where)}", where.params)
-    return JsonText(f"[{','.join(map(_with_preset, rows))}]".encode())
+    found = _with_presets(tx, f"SELECT {_WIRE}, {_PRESET} {_from(where)}", where.params)
+    return JsonText(f"[{','.join(found)}]".encode())
 
 
 def id_by_slug(
@@ -128,6 +134,27 @@ def in_scope(tx: ReadTx, project_id: str | None) -> list[Row]:
     return tx.all(f"SELECT a.id, a.slug FROM agents a {where.sql} {_ORDER}", where.params)
 
 
+def of_project(tx: ReadTx, project_id: str) -> list[Row]:
+    return tx.all(
+        "SELECT * FROM agents WHERE project_id = ? ORDER BY created_at, id", (project_id,)
+    )
+
+
+def of_plugin(tx: ReadTx, plugin_id: str) -> list[Row]:
+    return tx.all("SELECT * FROM agents WHERE plugin_id = ? ORDER BY created_at, id", (plugin_id,))
+
+
+def ids_with_agent(tx: ReadTx, profile_ids: Iterable[str]) -> set[str]:
+    """Those of the profiles that have an agent."""
+    sql = "SELECT id FROM agents WHERE id IN (SELECT value FROM json_each(?))"
+    return set(tx.values(sql, (json.dumps(list(profile_ids)),)))
+
+
+def has_orphans(tx: ReadTx, plugin_id: str) -> bool:
+    sql = "SELECT 1 FROM agents WHERE orphaned_plugin_id = ? LIMIT 1"
+    return tx.value(sql, (plugin_id,)) is not None
+
+
 def exported(tx: ReadTx, agent_ids: Sequence[str]) -> list[Row]:
     """Global agents come first, then those of projects, each in the order of their making."""
     where = Where()
@@ -138,6 +165,12 @@ def exported(tx: ReadTx, agent_ids: Sequence[str]) -> list[Row]:
         ORDER BY a.project_id IS NOT NULL, a.created_at, a.id
     """
     return tx.all(sql, where.params)
+
+
+def usable_in(tx: ReadTx, project_id: str) -> list[Row]:
+    """The agents of a project and the global ones, by slug."""
+    sql = f"SELECT * FROM agents a WHERE {_IN_SCOPE} ORDER BY a.slug, a.project_id IS NULL, a.id"
+    return tx.all(sql, {"project_id": project_id})
 
 
 def _where(query: AgentFilter, project_id: str | None) -> Where:
@@ -155,6 +188,10 @@ def _from(where: Where) -> str:
     return f"FROM agents a {where.sql} {_ORDER} LIMIT :limit OFFSET :offset"
 
 
-def _with_preset(found: Row) -> str:
-    text: str = found[0]  # type: ignore[index]
-    return f'{text[:-1]},"resolved_preset":{preset_json(found["config"])}}}'
+def _with_presets(tx: ReadTx, sql: str, params: Params) -> Iterator[str]:
+    packaged = of_packages(tx)
+    for found in tx.all(sql, params):
+        text: str = found[0]  # type: ignore[index]
+        config, package_id = found["config"], found["package_id"]
+        base = packaged(package_id, json.loads(config)) if package_id else None
+        yield f'{text[:-1]},"resolved_preset":{preset_json(config, base)}}}'

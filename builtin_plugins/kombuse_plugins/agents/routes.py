@@ -6,15 +6,16 @@ from fastapi import Query
 
 from kombuse_plugins.agents import service
 from kombuse_plugins.agents.schemas import (
-    Agent,
     AgentCreate,
     AgentFilter,
+    AgentSaved,
     AgentUpdate,
     AgentWithPreset,
     BySlug,
     Export,
     Exported,
 )
+from kombuse_plugins.agents.warnings import warned
 from kombuse_sdk.http import Db, Read, Router, Write
 
 router = Router()
@@ -25,9 +26,9 @@ def list_agents(tx: Read, query: Annotated[AgentFilter, Query()]) -> Any:
     return service.page(tx, query)
 
 
-@router.post("/agents", status_code=201, response_model=Agent)
+@router.post("/agents", status_code=201, response_model=AgentSaved)
 def create_agent(tx: Write, body: AgentCreate) -> Any:
-    return service.create(tx, body)
+    return warned(tx, service.create(tx, body), body)
 
 
 @router.post("/agents/export", response_model=Exported)
@@ -47,9 +48,9 @@ def get_agent(tx: Read, agent_id: str) -> Any:
     return service.show(tx, agent_id)
 
 
-@router.patch("/agents/{agent_id}", response_model=Agent)
+@router.patch("/agents/{agent_id}", response_model=AgentSaved)
 def update_agent(tx: Write, agent_id: str, body: AgentUpdate) -> Any:
-    return service.update(tx, agent_id, body)
+    return warned(tx, service.update(tx, agent_id, body), body)
 
 
 @router.post("/agents/{agent_id}/reset-to-plugin-defaults", response_model=AgentWithPreset)

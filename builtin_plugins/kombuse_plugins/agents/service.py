@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
-from kombuse_plugins.agents import permissions, presets, queries
+from kombuse_plugins.agents import permissions, presets, queries, signals
 from kombuse_plugins.agents.models import AgentRow
 from kombuse_plugins.agents.schemas import AgentCreate, AgentFilter, AgentUpdate, BySlug
-from kombuse_sdk.contracts import Profiles, Projects, Sessions
+from kombuse_sdk.contracts import PackageFiles, Profiles, Projects, Sessions
 from kombuse_sdk.contracts.agents import Agent, Preset
 from kombuse_sdk.errors import Conflict, Invalid, NotFound, issue
 from kombuse_sdk.schemas import slugify
 from kombuse_sdk.sql import JsonText
 from kombuse_sdk.storage import ReadTx, Row, WriteTx
+from kombuse_sdk.types import Kernel
 
 __all__ = [
     "allows_tool",
@@ -25,11 +26,15 @@ __all__ = [
     "delete",
     "find_by_slug",
     "get",
+    "has_orphans",
+    "json_text",
     "listing",
     "may_invoke_agents",
     "of_types",
     "page",
+    "require_backend",
     "reset",
+    "settings",
     "show",
     "types",
     "update",
@@ -37,6 +42,7 @@ __all__ = [
 
 types = queries.types
 of_types = queries.ids_of_types
+has_orphans = queries.has_orphans
 _LONGEST_SLUG = 100
 _BACKENDS = ("claude-code", "codex", "mock")  # valid whether their plugins are active or not
 _OVERRIDES = {
@@ -66,7 +72,7 @@ def by_slug(tx: ReadTx, slug: str, query: BySlug) -> JsonText:
 def create(tx: WriteTx, body: AgentCreate) -> JsonText:
     """The agent and its profile; a profile of type agent that is there already is taken over."""
     values = body.model_dump(exclude_unset=True)
-    _require_backend(tx, values.get("config", {}), {})
+    require_backend(tx.kernel, values.get("config", {}))
     project_id = None
     if "project_id" in values:
         project_id = _resolved(tx, body.project_id)
@@ -82,13 +88,14 @@ def create(tx: WriteTx, body: AgentCreate) -> JsonText:
         id=agent_id,
         slug=slug,
         system_prompt=body.system_prompt,
-        permissions=_json(values.get("permissions", [])),
-        config=_json(values.get("config", {})),
+        permissions=json_text(values.get("permissions", [])),
+        config=json_text(values.get("config", {})),
         is_enabled=body.is_enabled,
         project_id=project_id,
         created_at=tx.now,
         updated_at=tx.now,
     )
+    signals.updated(tx, agent_id, project_id, "created")
     return _plain(tx, agent_id)
 
 
@@ -96,29 +103,40 @@ def update(tx: WriteTx, agent_id: str, body: AgentUpdate) -> JsonText:
     """`permissions` and `config` replace what is stored. The same values change nothing."""
     row = _require_row(tx, agent_id)
     given = body.model_dump(exclude_unset=True)
-    now = _settings(row)
-    _require_backend(tx, given.get("config", {}), now["config"])
-    _store(tx, agent_id, _differing(given, now))
+    now = settings(row)
+    require_backend(tx.kernel, given.get("config", {}), now["config"])
+    changes = _differing(given, now)
+    if "is_enabled" in given and row["disabled_by_plugin"]:
+        changes["disabled_by_plugin"] = False
+    _store(tx, agent_id, changes)
     return _plain(tx, agent_id)
 
 
 def reset(tx: WriteTx, agent_id: str) -> JsonText:
-    """Back to what the package brought."""
+    """Back to what the package brought; while that is disabled, the agent is not enabled."""
     row = _require_row(tx, agent_id)
     if row["plugin_base"] is None:
         raise Conflict(f"Agent {agent_id} has no plugin defaults to reset to")
     base = json.loads(row["plugin_base"])
-    now = _settings(row)
+    now = settings(row)
     given = {name: base[name] for name in now if name in base}
+    if row["disabled_by_plugin"] and "is_enabled" in given:
+        given["disabled_by_plugin"] = given["is_enabled"]
+        given["is_enabled"] = False
+        now["disabled_by_plugin"] = True
     _store(tx, agent_id, _differing(given, now))
     return show(tx, agent_id)
 
 
 def delete(tx: WriteTx, agent_id: str) -> None:
     """With its triggers and invocations; its live runs are stopped. What it wrote stays."""
-    _require_row(tx, agent_id)
+    row = _require_row(tx, agent_id)
     tx.delete(AgentRow, agent_id)
+    signals.updated(tx, agent_id, row["project_id"], "deleted")
     tx.services.get(Profiles).deactivate(tx, agent_id)
+    files = tx.services.find(PackageFiles)
+    if files is not None and row["orphaned_plugin_id"] is not None:
+        files.release(tx, row["orphaned_plugin_id"])
     sessions = tx.services.find(Sessions)
     if sessions is not None:
         tx.after_commit(lambda: _stop(sessions, agent_id))
@@ -129,6 +147,7 @@ def get(tx: ReadTx, agent_id: str) -> Agent | None:
     if row is None:
         return None
     config = json.loads(row["config"])
+    package_id = row["plugin_id"] or row["orphaned_plugin_id"]
     return Agent(
         id=agent_id,
         name=tx.services.get(Profiles).name(tx, agent_id) or agent_id,
@@ -139,7 +158,8 @@ def get(tx: ReadTx, agent_id: str) -> Agent | None:
         is_enabled=bool(row["is_enabled"]),
         project_id=row["project_id"],
         plugin_id=row["plugin_id"],
-        preset=presets.resolve(config),
+        package_id=package_id,
+        preset=presets.resolve(config, presets.of_packages(tx)(package_id, config)),
     )
 
 
@@ -202,12 +222,14 @@ def _free_slug(tx: ReadTx, body: AgentCreate, project_id: str | None) -> str:
     return slug
 
 
-def _require_backend(tx: ReadTx, config: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def require_backend(
+    kernel: Kernel, config: Mapping[str, Any], now: Mapping[str, Any] | None = None
+) -> None:
     """One that is stored may stay when its plugin is gone."""
     name = config.get("backend_type")
-    if name is None or name == now.get("backend_type"):
+    if name is None or name == (now or {}).get("backend_type"):
         return
-    offered = (backend.name for _, backend in tx.kernel.offers("kombuse_agent_backends"))
+    offered = (backend.name for _, backend in kernel.offers("kombuse_agent_backends"))
     known = sorted({*_BACKENDS, *offered})
     if name not in known:
         message = f"Expected one of {', '.join(json.dumps(item) for item in known)}"
@@ -227,7 +249,7 @@ def _plain(tx: ReadTx, agent_id: str) -> JsonText:
     return found
 
 
-def _settings(row: Row) -> dict[str, Any]:
+def settings(row: Row) -> dict[str, Any]:
     return {
         "system_prompt": row["system_prompt"],
         "permissions": json.loads(row["permissions"]),
@@ -238,17 +260,20 @@ def _settings(row: Row) -> dict[str, Any]:
 
 def _differing(given: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     """As JSON, where 1 is not true."""
-    return {name: value for name, value in given.items() if _json(value) != _json(now[name])}
+    return {
+        name: value for name, value in given.items() if json_text(value) != json_text(now[name])
+    }
 
 
 def _store(tx: WriteTx, agent_id: str, changes: Mapping[str, Any]) -> None:
     if changes:
         texts = {
-            name: value if isinstance(value, str | bool) else _json(value)
+            name: value if isinstance(value, str | bool) else json_text(value)
             for name, value in changes.items()
         }
         tx.update(AgentRow, agent_id, **texts, updated_at=tx.now)
+        signals.updated(tx, agent_id, _require_row(tx, agent_id)["project_id"])
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

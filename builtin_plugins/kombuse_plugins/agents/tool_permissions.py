@@ -121,6 +121,8 @@ def _growth(agent: Agent, run: Run, project_id: str | None, result: Arguments) -
         return _NO_GROWTH
     if not _approves_all(agent.preset, presets.resolve(config)):
         return f"{_NO_GROWTH}: the agent would run more tools without asking than its creator"
+    if config.get("trusts_imported_authors") and not agent.config.get("trusts_imported_authors"):
+        return f"{_NO_GROWTH}: trusts_imported_authors is not among them"
     if agent.config.get("can_invoke_agents") is False and config.get("can_invoke_agents", True):
         return f"{_NO_GROWTH}: can_invoke_agents is false"
     return None

@@ -7,6 +7,7 @@ from pydantic import Field, WithJsonSchema
 from kombuse_plugins.comments import queries, service
 from kombuse_sdk.contracts import Attachments, Projects, Tickets
 from kombuse_sdk.contracts.comments import Comment
+from kombuse_sdk.contracts.profiles import marked
 from kombuse_sdk.errors import Forbidden, NotFound
 from kombuse_sdk.mcp import Caller, Tool, ToolInput, ToolResult
 from kombuse_sdk.schemas import LooseInt, NonEmpty
@@ -54,6 +55,7 @@ def get_ticket_comment(tx: ReadTx, caller: Caller, arguments: GetComment) -> Too
         "is_edited": bool(row["is_edited"]),
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
+        **marked(tx, [{}], [row])[0],
         "body": row["body"],
         "body_truncated": False,
     }

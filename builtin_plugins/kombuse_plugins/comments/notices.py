@@ -121,7 +121,7 @@ def renew_mentions(tx: WriteTx, source: Source) -> None:
 
 def _store(tx: WriteTx, source: Source) -> tuple[list[_Profile], list[_Ticket]]:
     parsed = mentions.parse(source.body)
-    profiles = list(_profiles(tx, parsed))
+    profiles = list(_profiles(tx, parsed, source.ticket.project_id))
     tickets = list(_tickets(tx, parsed.numbers, source.ticket.project_id))
     for profile in profiles:
         _insert(tx, source, "profile", profile.text, mentioned_profile_id=profile.id)
@@ -135,7 +135,7 @@ def _insert(tx: WriteTx, source: Source, kind: str, text: str, **mentioned: Any)
     tx.insert(MentionRow, **values, **mentioned, created_at=tx.now)
 
 
-def _profiles(tx: ReadTx, parsed: mentions.Mentions) -> Iterator[_Profile]:
+def _profiles(tx: ReadTx, parsed: mentions.Mentions, project_id: str) -> Iterator[_Profile]:
     """Bracket mentions, then plain ones, each profile once."""
     profiles = tx.services.get(Profiles)
     seen: set[str] = set()
@@ -143,13 +143,14 @@ def _profiles(tx: ReadTx, parsed: mentions.Mentions) -> Iterator[_Profile]:
         found: str | None = target
         name = profiles.name(tx, target)
         if name is None:
-            found = profiles.find_by_slug(tx, target)
+            found = profiles.find_by_slug(tx, target, project_id)
             name = found and profiles.name(tx, found)
         if found and name is not None and found not in seen:
             seen.add(found)
             yield _Profile(id=found, text=f"@{name}")
     for name in parsed.names:
-        found = profiles.find_by_name(tx, name) or profiles.find_by_slug(tx, name)
+        found = profiles.find_by_name(tx, name, project_id)
+        found = found or profiles.find_by_slug(tx, name, project_id)
         if found and found not in seen:
             seen.add(found)
             yield _Profile(id=found, text=f"@{name}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kombuse_sdk import Column, EventType, Filter, PluginInfo, Service, hookimpl
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from kombuse_sdk.mcp import Tool
+    from kombuse_sdk.packages import PackageSection
 
 _PAYLOAD = ("label_id", "label_name", "label_slug", "label_plugin_id")
 
@@ -55,6 +56,13 @@ def kombuse_event_types() -> Iterable[EventType]:
             name="label.removed", description="A label was taken off a ticket", payload=_PAYLOAD
         ),
     ]
+
+
+@hookimpl
+def kombuse_package_sections() -> "Iterable[PackageSection[Any]]":
+    from kombuse_plugins.labels.package_section import LabelSection
+
+    return [LabelSection()]
 
 
 @hookimpl

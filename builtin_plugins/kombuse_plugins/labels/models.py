@@ -20,4 +20,5 @@ class LabelRow(Table, table=True):
     description: str | None
     plugin_id: str | None
     is_enabled: bool = True
+    disabled_by_plugin: bool = False
     created_at: str

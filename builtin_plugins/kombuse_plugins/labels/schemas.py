@@ -15,6 +15,7 @@ __all__ = [
     "LabelRemove",
     "LabelUpdate",
     "ListedLabel",
+    "PackagedLabel",
 ]
 
 # For fields that may be absent but not null; `Body.changes` leaves them out.
@@ -39,6 +40,19 @@ class LabelUpdate(Body):
     color: Color = ABSENT
     description: Text = ABSENT
     is_enabled: Flag = ABSENT
+
+
+class PackagedLabel(Body):
+    """A label in plugin.json. What is absent or null stays as it is in a label that is there."""
+
+    name: NonEmpty
+    color: Color | None = None
+    description: Text | None = None
+
+    def look(self) -> dict[str, str]:
+        """The columns that the package decides."""
+        given = {"color": self.color, "description": self.description}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class LabelFilter(Query):

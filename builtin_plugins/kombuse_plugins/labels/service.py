@@ -20,6 +20,7 @@ __all__ = [
     "delete",
     "enabled_among",
     "get",
+    "of_project",
     "of_ticket",
     "project_id",
     "remove",
@@ -45,7 +46,10 @@ def create(tx: WriteTx, project_id: str, body: LabelCreate) -> JsonText:
 def update(tx: WriteTx, label_id: int, body: LabelUpdate) -> JsonText:
     """The slug stays when the name changes: triggers and people refer to it."""
     get(tx, label_id)
-    tx.update(LabelRow, label_id, **body.changes())
+    changes = body.changes()
+    if "is_enabled" in changes:
+        changes["disabled_by_plugin"] = False
+    tx.update(LabelRow, label_id, **changes)
     return get(tx, label_id)
 
 
@@ -115,6 +119,10 @@ def enabled_among(tx: ReadTx, project_id: str, label_ids: Sequence[int]) -> list
 
 def of_ticket(tx: ReadTx, ticket_id: int) -> list[Row]:
     return queries.of_ticket(tx, ticket_id)
+
+
+def of_project(tx: ReadTx, project_id: str) -> dict[int, Row]:
+    return {row["id"]: row for row in queries.of_project(tx, project_id)}
 
 
 def _attach(tx: WriteTx, ticket: TicketRef, label_id: int, added_by_id: str | None) -> None:

@@ -22,6 +22,8 @@ class ProfileRow(Table, table=True):
     external_source: str | None
     external_id: str | None
     plugin_id: str | None
+    package_name: str | None
+    package_project_id: str | None
     is_active: bool = True
     created_at: str
     updated_at: str

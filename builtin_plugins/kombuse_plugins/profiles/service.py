@@ -3,12 +3,18 @@
 import json
 import uuid
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, Literal, cast
 
 from kombuse_plugins.profiles import queries
 from kombuse_plugins.profiles.models import ProfileRow
 from kombuse_plugins.profiles.schemas import ProfileCreate, ProfileUpdate
-from kombuse_sdk.contracts.profiles import ANONYMOUS_AGENT, LOCAL_USER
+from kombuse_sdk.contracts.profiles import (
+    ANONYMOUS_AGENT,
+    EXTERNAL,
+    LOCAL_USER,
+    Author,
+    PackageOrigin,
+)
 from kombuse_sdk.errors import BadRequest, Conflict, NotFound, Unprocessable
 from kombuse_sdk.events import ActorType
 from kombuse_sdk.sql import JsonText
@@ -16,12 +22,16 @@ from kombuse_sdk.storage import ReadTx, Row, WriteTx
 
 __all__ = [
     "actor_type",
+    "authors",
     "create",
     "deactivate",
     "find_by_name",
     "find_by_slug",
     "get",
+    "give_back",
     "name",
+    "of_package",
+    "release",
     "require",
     "rows",
     "save_agent",
@@ -74,17 +84,43 @@ def save_agent(
     *,
     name: str,
     description: str | None,
-    plugin_id: str | None = None,
+    slug: str | None = None,
+    avatar_url: str | None = None,
+    origin: PackageOrigin | None = None,
 ) -> None:
     known = queries.type_of(tx, profile_id)
     if known not in (None, "agent") or profile_id == ANONYMOUS_AGENT:
         raise Conflict(f"Profile {profile_id} is not of type 'agent'")
-    values = {"name": name, "description": description, "plugin_id": plugin_id}
+    given = {"name": name, "description": description, "slug": slug, "avatar_url": avatar_url}
+    values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    values |= _origin(origin)
     if known is None:
         times = {"created_at": tx.now, "updated_at": tx.now}
         tx.insert(ProfileRow, id=profile_id, type="agent", **values, **times)
     else:
         tx.update(ProfileRow, profile_id, **values, is_active=True, updated_at=tx.now)
+
+
+def give_back(
+    tx: WriteTx,
+    profile_id: str,
+    *,
+    name: str,
+    description: str | None,
+    slug: str | None,
+    avatar_url: str | None,
+) -> None:
+    values = {"name": name, "description": description, "slug": slug, "avatar_url": avatar_url}
+    tx.update(ProfileRow, profile_id, **values, **_origin(None), updated_at=tx.now)
+
+
+def release(tx: WriteTx, plugin_id: str) -> None:
+    sql = "UPDATE profiles SET plugin_id = NULL, updated_at = ? WHERE plugin_id = ?"
+    tx.execute(sql, (tx.now, plugin_id))
+
+
+def of_package(tx: ReadTx, project_id: str, plugin_name: str) -> dict[str, str]:
+    return queries.of_package(tx, project_id, plugin_name)
 
 
 def seed(tx: WriteTx) -> None:
@@ -114,6 +150,11 @@ def actor_type(tx: ReadTx, profile_id: str | None) -> ActorType | None:
     return None if profile_id is None else cast(ActorType | None, queries.type_of(tx, profile_id))
 
 
+def authors(tx: ReadTx, profile_ids: Sequence[str]) -> dict[str, Author]:
+    known = queries.kinds(tx, profile_ids)
+    return {profile_id: _author(profile_id, known.get(profile_id)) for profile_id in profile_ids}
+
+
 def name(tx: ReadTx, profile_id: str) -> str | None:
     found: str | None = tx.value("SELECT name FROM profiles WHERE id = ?", (profile_id,))
     return found
@@ -127,19 +168,28 @@ def rows(tx: ReadTx, profile_ids: Sequence[str]) -> dict[str, Row]:
     return {row["id"]: row for row in tx.all(sql, (json.dumps(profile_ids),))}
 
 
-def find_by_name(tx: ReadTx, name: str) -> str | None:
-    sql = "SELECT id FROM profiles WHERE name = ? AND is_active LIMIT 2"
-    found = tx.values(sql, (name,))
+def find_by_name(tx: ReadTx, name: str, project_id: str | None = None) -> str | None:
+    found = queries.ids_by_name(tx, name, project_id)
     return found[0] if len(found) == 1 else None
 
 
-def find_by_slug(tx: ReadTx, slug: str) -> str | None:
-    sql = """
-        SELECT id FROM profiles WHERE slug = ? AND is_active
-        ORDER BY plugin_id IS NOT NULL, created_at, id LIMIT 1
-    """
-    found: str | None = tx.value(sql, (slug,))
-    return found
+def find_by_slug(tx: ReadTx, slug: str, project_id: str | None = None) -> str | None:
+    return queries.id_by_slug(tx, slug, project_id)
+
+
+def _author(profile_id: str, kind: str | None) -> Author:
+    if kind is None:
+        return EXTERNAL
+    is_known = profile_id != ANONYMOUS_AGENT
+    return {"author_kind": cast(Literal["user", "agent"], kind), "author_trusted": is_known}
+
+
+def _origin(origin: PackageOrigin | None) -> dict[str, str | None]:
+    return {
+        "plugin_id": origin.plugin_id if origin else None,
+        "package_name": origin.plugin_name if origin else None,
+        "package_project_id": origin.project_id if origin else None,
+    }
 
 
 def _require_free_email(tx: ReadTx, email: str | None, profile_id: str) -> None:

@@ -28,10 +28,14 @@ def kombuse_migrations() -> Traversable:
 
 @hookimpl
 def kombuse_services() -> Iterable[Service[object]]:
-    from kombuse_plugins.triggers import invocations, service
-    from kombuse_sdk.contracts import Invocations, Triggers
+    from kombuse_plugins.triggers import invocations, packages, service
+    from kombuse_sdk.contracts import Invocations, PackagedTriggers, Triggers
 
-    return [Service(Triggers, service), Service(Invocations, invocations)]
+    return [
+        Service(Triggers, service),
+        Service(PackagedTriggers, packages),
+        Service(Invocations, invocations),
+    ]
 
 
 @hookimpl

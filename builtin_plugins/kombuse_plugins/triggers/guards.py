@@ -4,13 +4,16 @@ Loops: of the invocations on a ticket within an hour, the one that reaches the l
 `max_chain_depth`, the setting, or 15) fails, counting those that no person caused. The first to
 fail in an hour is told, by `agent.failed` and a comment; the others end silently, for to tell of
 them could start the next round. On a ticket without loop protection there is an end too, far off.
+
+Strangers: what an imported profile (one with an `external_source`) does starts no agent but those
+whose configuration has `trusts_imported_authors: true`.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kombuse_plugins.triggers import queries
-from kombuse_sdk.contracts import Agents, Settings, Tickets
+from kombuse_sdk.contracts import Agents, Profiles, Settings, Tickets
 from kombuse_sdk.contracts.agents import Agent
 from kombuse_sdk.schemas import timestamp
 from kombuse_sdk.storage import ReadTx, Row
@@ -18,6 +21,7 @@ from kombuse_sdk.storage import ReadTx, Row
 __all__ = ["DEPTH_SETTING", "Refusal", "is_tripped", "refusal", "saturated"]
 
 DEPTH_SETTING = "agent.default_max_chain_depth"
+TRUSTING = "trusts_imported_authors"
 _DEFAULT_DEPTH = 15
 _DEEPEST = 100
 _UNPROTECTED_DEPTH = 1000
@@ -38,7 +42,7 @@ def refusal(tx: ReadTx, row: Row, agent: Agent | None) -> Refusal | None:
         return Refusal(error=f"Agent {row['agent_id']} not found", is_told=False)
     if not agent.is_enabled:
         return Refusal(error=f"Agent {agent.id} is disabled")
-    return _loop(tx, row, agent) or _double(tx, row) or _attempts(row)
+    return _stranger(tx, row, agent) or _loop(tx, row, agent) or _double(tx, row) or _attempts(row)
 
 
 def saturated(tx: ReadTx) -> list[str]:
@@ -61,6 +65,20 @@ def is_tripped(tx: ReadTx, ticket_id: int) -> bool:
     if queries.stops(tx, ticket_id, since):
         return True
     return queries.caused_by_agents(tx, ticket_id, since) >= _default_depth(tx)
+
+
+def _stranger(tx: ReadTx, row: Row, agent: Agent) -> Refusal | None:
+    actor_id = queries.actor_id(tx, row["event_id"])
+    if actor_id is None or agent.config.get(TRUSTING) is True:
+        return None
+    known = tx.services.get(Profiles).authors(tx, [actor_id])[actor_id]
+    if known["author_kind"] != "external":
+        return None
+    error = (
+        f"Not started: {actor_id}, who caused the event, was imported and is not trusted."
+        f" An agent with {TRUSTING}: true in its config starts all the same."
+    )
+    return Refusal(error=error, is_told=False)
 
 
 def _loop(tx: ReadTx, row: Row, agent: Agent) -> Refusal | None:
@@ -86,8 +104,13 @@ def _loop(tx: ReadTx, row: Row, agent: Agent) -> Refusal | None:
 
 
 def _double(tx: ReadTx, row: Row) -> Refusal | None:
-    """One run of an agent on a ticket at a time; what is said meanwhile it will find there."""
-    active = queries.active_id(tx, row) if row["ticket_id"] is not None else None
+    """One run of an agent on a ticket at a time; what happens meanwhile it will find there.
+
+    Only to mentions it owes an answer: those were not claimed before it was free.
+    """
+    if row["ticket_id"] is None or row["event_type"] == "mention.created":
+        return None
+    active = queries.active_id(tx, row)
     if active is None:
         return None
     ticket = tx.services.get(Tickets).by_id(tx, row["ticket_id"])

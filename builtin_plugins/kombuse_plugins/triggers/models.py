@@ -11,7 +11,7 @@ _metadata = MetaData()
 
 
 class TriggerRow(Table, table=True):
-    """`conditions` and `allowed_invokers` are JSON text."""
+    """`conditions`, `allowed_invokers` and `plugin_base` are JSON text."""
 
     __tablename__ = "agent_triggers"
     metadata = _metadata
@@ -24,7 +24,9 @@ class TriggerRow(Table, table=True):
     conditions: str | None
     is_enabled: bool = True
     priority: int = 0
+    disabled_by_plugin: bool = False
     plugin_id: str | None
+    plugin_base: str | None
     allowed_invokers: str | None
     created_at: str
     updated_at: str

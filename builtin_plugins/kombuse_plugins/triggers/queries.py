@@ -10,6 +10,8 @@ from kombuse_sdk.storage import ReadTx, Row
 
 __all__ = [
     "active_id",
+    "actor_id",
+    "brought",
     "caused_by_agents",
     "event",
     "has_run",
@@ -23,14 +25,17 @@ __all__ = [
     "newest_of_session",
     "next_due",
     "next_pending",
+    "of_plugin",
     "running_by_agent",
     "running_of_session",
+    "slug_clashes",
     "slug_is_taken",
     "stops",
     "trigger",
     "trigger_row",
     "triggers_for",
     "triggers_of_agent",
+    "triggers_of_agents",
     "triggers_of_label",
 ]
 
@@ -90,6 +95,44 @@ def label_ids(tx: ReadTx, project_id: str, agent_ids: Collection[str]) -> list[i
 def slug_is_taken(tx: ReadTx, agent_id: str, slug: str) -> bool:
     sql = "SELECT 1 FROM agent_triggers WHERE agent_id = ? AND slug = ? AND plugin_id IS NULL"
     return tx.value(sql, (agent_id, slug)) is not None
+
+
+def triggers_of_agents(tx: ReadTx, agent_ids: Collection[str]) -> list[Row]:
+    """Those of one agent as `triggers_of_agent` has them."""
+    sql = """
+        SELECT * FROM agent_triggers WHERE agent_id IN (SELECT value FROM json_each(?))
+        ORDER BY agent_id, priority DESC, created_at DESC, id DESC
+    """
+    return tx.all(sql, (json.dumps(list(agent_ids)),))
+
+
+def brought(tx: ReadTx, plugin_name: str, plugin_id: str, agent_ids: Collection[str]) -> list[Row]:
+    """What a package brought to agents, or left with them; with `package_slug`."""
+    sql = """
+        SELECT *, plugin_base ->> '$.slug' AS package_slug FROM agent_triggers
+        WHERE agent_id IN (SELECT value FROM json_each(?)) AND ifnull(plugin_id, ?) = ?
+            AND plugin_base ->> '$.plugin_name' = ?
+        ORDER BY plugin_id IS NOT NULL, id
+    """
+    return tx.all(sql, (json.dumps(list(agent_ids)), plugin_id, plugin_id, plugin_name))
+
+
+def of_plugin(tx: ReadTx, plugin_id: str, agent_ids: Collection[str]) -> list[Row]:
+    sql = """
+        SELECT id, slug FROM agent_triggers
+        WHERE plugin_id = ? AND agent_id IN (SELECT value FROM json_each(?)) ORDER BY id
+    """
+    return tx.all(sql, (plugin_id, json.dumps(list(agent_ids))))
+
+
+def slug_clashes(tx: ReadTx, plugin_id: str) -> list[Row]:
+    """The plugin's triggers whose slug a trigger of the agent's own has."""
+    sql = """
+        SELECT t.id, t.agent_id, t.slug FROM agent_triggers t
+        JOIN agent_triggers other ON other.agent_id = t.agent_id AND other.slug = t.slug
+        WHERE t.plugin_id = ? AND other.plugin_id IS NULL ORDER BY t.id
+    """
+    return tx.all(sql, (plugin_id,))
 
 
 def event(tx: ReadTx, event_id: int) -> Row | None:
@@ -158,14 +201,28 @@ def running_of_session(tx: ReadTx, kombuse_session_id: str) -> list[Row]:
 
 
 def next_pending(tx: ReadTx, but_agents: Collection[str]) -> Row | None:
-    """The one that is due for the longest time, of other agents than these."""
+    """The one that is due for the longest time, of other agents than these.
+
+    What was said to an agent while it works on the ticket waits until that run ends.
+    """
     sql = """
-        SELECT * FROM agent_invocations INDEXED BY agent_invocations_due
+        SELECT *, context ->> '$.event_type' AS event_type
+        FROM agent_invocations i INDEXED BY agent_invocations_due
         WHERE status = 'pending' AND run_at <= ?
             AND agent_id NOT IN (SELECT value FROM json_each(?))
+            AND NOT (context ->> '$.event_type' = 'mention.created' AND EXISTS (
+                SELECT 1 FROM agent_invocations r INDEXED BY agent_invocations_running
+                WHERE r.status = 'running' AND r.agent_id = i.agent_id
+                    AND r.ticket_id = i.ticket_id
+            ))
         ORDER BY run_at, id LIMIT 1
     """
     return tx.one(sql, (tx.now, json.dumps(list(but_agents))))
+
+
+def actor_id(tx: ReadTx, event_id: int | None) -> str | None:
+    found: str | None = tx.value("SELECT actor_id FROM events WHERE id = ?", (event_id,))
+    return found
 
 
 def next_due(tx: ReadTx) -> str | None:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool
 
+from kombuse_sdk.agent_schemas import AllowedInvoker
 from kombuse_sdk.schemas import (
     Body,
     JsonObject,
@@ -33,27 +34,6 @@ ABSENT: Any = None
 
 Status = Literal["pending", "running", "completed", "failed"]
 Priority = Annotated[LooseInt, Field(ge=0)]
-
-
-class Anybody(Body):
-    type: Literal["any"]
-
-
-class Person(Body):
-    type: Literal["user"]
-
-
-class System(Body):
-    type: Literal["system"]
-
-
-class OtherAgent(Body):
-    type: Literal["agent"]
-    agent_id: NonEmpty = ABSENT
-    agent_type: NonEmpty = ABSENT
-
-
-AllowedInvoker = Annotated[Anybody | Person | System | OtherAgent, Field(discriminator="type")]
 
 
 class AgentTrigger(Output):

@@ -17,11 +17,15 @@ from kombuse_sdk.storage import ReadTx, Row, WriteTx
 __all__ = [
     "create",
     "delete",
+    "free_slug",
     "get",
+    "json_text",
     "list_of_agent",
     "of_agent",
     "of_label",
     "require_agent",
+    "require_conditions",
+    "slug_of",
     "smart_label_ids",
     "update",
 ]
@@ -67,19 +71,19 @@ def smart_label_ids(tx: ReadTx, project_id: str) -> dict[str, list[int]]:
 def create(tx: WriteTx, agent_id: str, body: TriggerCreate) -> JsonText:
     require_agent(tx, agent_id, f"Agent {agent_id} not found")
     values = body.model_dump(exclude_unset=True)
-    _require_conditions(body.event_type, values.get("conditions"))
+    require_conditions(body.event_type, values.get("conditions"))
     if body.slug is not None and queries.slug_is_taken(tx, agent_id, body.slug):
         raise Conflict(f"The agent has a trigger with the slug {body.slug} already")
     trigger_id = tx.insert(
         TriggerRow,
         agent_id=agent_id,
-        slug=body.slug or _free_slug(tx, agent_id, body.event_type),
+        slug=body.slug or free_slug(tx, agent_id, slug_of(body.event_type)),
         event_type=body.event_type,
         project_id=_project_id(tx, values.get("project_id")),
-        conditions=_json(values.get("conditions")),
+        conditions=json_text(values.get("conditions")),
         is_enabled=body.is_enabled,
         priority=body.priority,
-        allowed_invokers=_json(values.get("allowed_invokers")),
+        allowed_invokers=json_text(values.get("allowed_invokers")),
         created_at=tx.now,
         updated_at=tx.now,
     )
@@ -93,10 +97,12 @@ def update(tx: WriteTx, trigger_id: int, body: TriggerUpdate) -> JsonText:
     if "project_id" in given:
         given["project_id"] = _project_id(tx, given["project_id"])
     for name in {"conditions", "allowed_invokers"} & given.keys():
-        given[name] = _json(given[name])
+        given[name] = json_text(given[name])
     merged = dict(row) | given
-    _require_conditions(merged["event_type"], json.loads(merged["conditions"] or "null"))
+    require_conditions(merged["event_type"], json.loads(merged["conditions"] or "null"))
     changes = {name: value for name, value in given.items() if value != row[name]}
+    if "is_enabled" in given and row["disabled_by_plugin"]:
+        changes["disabled_by_plugin"] = False
     if changes:
         tx.update(TriggerRow, trigger_id, **changes, updated_at=tx.now)
     return get(tx, trigger_id)
@@ -120,7 +126,7 @@ def _require_row(tx: ReadTx, trigger_id: int) -> Row:
     return row
 
 
-def _require_conditions(event_type: str, conditions: Mapping[str, Any] | None) -> None:
+def require_conditions(event_type: str, conditions: Mapping[str, Any] | None) -> None:
     """A trigger on every mention of anybody would start with almost every comment."""
     if event_type == "mention.created" and not conditions:
         raise BadRequest(_MENTION_RULE)
@@ -135,11 +141,15 @@ def _project_id(tx: ReadTx, reference: str | None) -> str | None:
     return found
 
 
-def _free_slug(tx: ReadTx, agent_id: str, event_type: str) -> str:
-    base = slugify(event_type)[:_LONGEST_BASE].rstrip("-") or "trigger"
+def slug_of(event_type: str) -> str:
+    return slugify(event_type)[:_LONGEST_BASE].rstrip("-") or "trigger"
+
+
+def free_slug(tx: ReadTx, agent_id: str, base: str) -> str:
+    """The slug itself or with a number, whatever no trigger of the agent's own has."""
     numbered = (f"{base}-{number}" if number > 1 else base for number in count(1))
     return next(slug for slug in numbered if not queries.slug_is_taken(tx, agent_id, slug))
 
 
-def _json(value: Any) -> str | None:
+def json_text(value: Any) -> str | None:
     return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -7,7 +7,7 @@ Pass the transaction on; a provider never opens its own.
 from kombuse_sdk.contracts.agents import Agents
 from kombuse_sdk.contracts.attachments import Attachments
 from kombuse_sdk.contracts.comments import Comments
-from kombuse_sdk.contracts.invocations import Invocations, Triggers
+from kombuse_sdk.contracts.invocations import Invocations, PackagedTriggers, Triggers
 from kombuse_sdk.contracts.labels import Labels
 from kombuse_sdk.contracts.milestones import Milestones
 from kombuse_sdk.contracts.package_files import PackageFiles
@@ -15,7 +15,7 @@ from kombuse_sdk.contracts.permissions import Permissions
 from kombuse_sdk.contracts.profiles import Profiles
 from kombuse_sdk.contracts.projects import Projects
 from kombuse_sdk.contracts.realtime import Live
-from kombuse_sdk.contracts.sessions import Sessions
+from kombuse_sdk.contracts.sessions import Prompts, Sessions
 from kombuse_sdk.contracts.settings import Settings
 from kombuse_sdk.contracts.tickets import TicketRef, Tickets
 
@@ -28,9 +28,11 @@ __all__ = [
     "Live",
     "Milestones",
     "PackageFiles",
+    "PackagedTriggers",
     "Permissions",
     "Profiles",
     "Projects",
+    "Prompts",
     "Sessions",
     "Settings",
     "TicketRef",

@@ -21,6 +21,9 @@ class Preset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
+    """`package_id` is the plugin whose files its prompt may include: its own, or one that is gone
+    and left the agent behind."""
+
     id: str
     name: str
     slug: str | None
@@ -30,6 +33,7 @@ class Agent:
     is_enabled: bool
     project_id: str | None
     plugin_id: str | None
+    package_id: str | None
     preset: Preset
 
 
@@ -65,6 +69,10 @@ class Agents(Protocol):
 
         NotFound when there is no such agent.
         """
+        ...
+
+    def has_orphans(self, tx: ReadTx, plugin_id: str) -> bool:
+        """Whether agents are left of a plugin that is gone."""
         ...
 
     def listing(self, tx: ReadTx, project_id: str | None) -> list[dict[str, Any]]:

@@ -1,11 +1,22 @@
 """Invocations: runs of an agent, by a trigger or a chat."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from kombuse_sdk.packages import Installation
 from kombuse_sdk.storage import ReadTx, WriteTx
 
-__all__ = ["Invocation", "Invocations", "Triggers"]
+if TYPE_CHECKING:
+    from kombuse_sdk.agent_files import TriggerInFile
+
+__all__ = [
+    "AgentTriggers",
+    "Invocation",
+    "Invocations",
+    "PackagedTriggers",
+    "Triggers",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,4 +109,50 @@ class Invocations(Protocol):
 class Triggers(Protocol):
     def of_agent(self, tx: ReadTx, agent_id: str) -> list[dict[str, Any]]:
         """The triggers of an agent as the API answers them, the highest priority first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentTriggers:
+    """All triggers that a package has for an agent; `package_slug` is its slug in the package."""
+
+    agent_id: str
+    package_slug: str
+    triggers: "Sequence[TriggerInFile]"
+
+
+class PackagedTriggers(Protocol):
+    def check(self, triggers: "Sequence[TriggerInFile]") -> None:
+        """BadRequest when those of an agent file could not be made by the API either."""
+        ...
+
+    def install(
+        self, tx: WriteTx, installation: Installation, agents: Sequence[AgentTriggers]
+    ) -> None:
+        """Give agents the triggers of their files, and take what the package no longer has.
+
+        What a person made or changed stays. Records and warns.
+        """
+        ...
+
+    def set_enabled(self, tx: WriteTx, plugin_id: str, is_enabled: bool) -> None:
+        """Disable a package's triggers, or give each its state from before that back."""
+        ...
+
+    def release(self, tx: WriteTx, plugin_id: str) -> None:
+        """Leave a package's triggers to the agents that have them."""
+        ...
+
+    def remove(self, tx: WriteTx, plugin_id: str, agent_ids: Sequence[str]) -> list[str]:
+        """Delete what a package brought to these agents; the slugs."""
+        ...
+
+    def replace_label(self, tx: WriteTx, label_id: int, other_id: int) -> None:
+        """Triggers on one label wait for another one of the same slug from now on."""
+        ...
+
+    def portable_of(
+        self, tx: ReadTx, project_id: str, agent_ids: Sequence[str]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """The triggers of agents as agent files have them: without ids of this project."""
         ...

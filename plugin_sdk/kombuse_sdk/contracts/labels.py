@@ -75,3 +75,7 @@ class Labels(Protocol):
     def of_ticket(self, tx: ReadTx, ticket_id: int) -> list[Row]:
         """The labels of a ticket in name order: the fields of `Label`, `is_enabled` as 0 or 1."""
         ...
+
+    def of_project(self, tx: ReadTx, project_id: str) -> dict[int, Row]:
+        """All labels of a project by id, in name order: the fields of `Label`."""
+        ...

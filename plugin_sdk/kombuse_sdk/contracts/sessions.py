@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from kombuse_sdk.storage import ReadTx
 
-__all__ = ["SessionRef", "Sessions"]
+__all__ = ["Prompts", "SessionRef", "Sessions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,4 +59,13 @@ class Sessions(Protocol):
 
     def stop_agent(self, agent_id: str) -> int:
         """Stop every live run of an agent; how many there were. From any thread."""
+        ...
+
+
+class Prompts(Protocol):
+    def fault(self, template: str) -> str | None:
+        """What is wrong with how a system prompt is written, with its line; None for nothing.
+
+        Only a run shows whether what it includes and computes is there.
+        """
         ...

@@ -4,22 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 from starlette.testclient import TestClient
 from tests.agent_runs import make_agent, make_trigger
 
 from kombuse_plugins.agents import export
-from kombuse_plugins.agents.export import Document, dump
+from kombuse_plugins.agents.export import Document
 from kombuse_sdk.errors import BadRequest, Forbidden
 from kombuse_sdk.testing import Factory
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=8,
-)
 
 
 def exported(client: TestClient, folder: Path, **body: Any) -> Any:
@@ -194,20 +185,3 @@ def test_a_write_that_fails_leaves_nothing_behind(
         export.write(tmp_path, [Document("a.md", "x")])
 
     assert list(tmp_path.iterdir()) == []
-
-
-@given(st.dictionaries(st.text(max_size=8), JSON, max_size=5))
-def test_front_matter_reads_back_as_it_was(value: dict[str, Any]) -> None:
-    text = dump(value)
-
-    assert yaml.safe_load(text) == value
-    assert "&id" not in text
-
-
-@pytest.mark.parametrize("text", ["0o17", "1e3", "12e03", ".5", "+1", "yes", "null", "2020-01-01"])
-def test_texts_that_look_like_something_else_are_quoted(text: str) -> None:
-    assert dump({"a": text}) == f'a: "{text}"\n'
-
-
-def test_long_lines_are_not_folded() -> None:
-    assert dump({"a": "word " * 100 + "end"}).count("\n") == 1

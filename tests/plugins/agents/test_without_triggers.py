@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 from tests.agent_runs import make_agent
+from tests.package_sections import Kit, agent_file
 
 from kombuse_sdk.testing import Factory, ticket_path
+from kombuse_sdk.types import Kernel
 
 
 @pytest.fixture(params=["triggers", "agents"])
@@ -36,3 +38,37 @@ def test_agents_do_without_triggers(client: TestClient, tmp_path: Path, missing:
 
     assert done["files"] == ["helper.md"]
     assert client.get(f"/api/agents/{agent['id']}/triggers").status_code == 404
+
+
+@pytest.mark.parametrize("missing", ["triggers"])
+def test_a_package_brings_its_agents_alone(
+    client: TestClient, kernel: Kernel, make: Factory, missing: str
+) -> None:
+    kit = Kit(kernel, make.project()["id"])
+    text = "triggers: [{event_type: ticket.created}]\n"
+
+    done = kit.install({"agents/a.md": agent_file(text)}, [{"name": "Bug"}])
+    kit.install({"agents/a.md": agent_file()}, [{"name": "Bug"}])
+    kit.switch(False)
+    kit.switch(True)
+
+    assert done.counters == {"labels_created": 1, "agents_created": 1}
+    assert done.warnings == ["The triggers of the agents were left out: triggers are off"]
+    assert list(kit.export().files) == ["agents/a.md"]
+    kit.uninstall("delete")
+    assert client.get("/api/agents").json() == []
+
+
+@pytest.mark.parametrize("missing", ["agents"])
+def test_labels_of_a_package_do_without_agents(
+    client: TestClient, kernel: Kernel, make: Factory, missing: str
+) -> None:
+    project = make.project()
+    kit = Kit(kernel, project["id"])
+    kit.install({"agents/a.md": agent_file()}, [{"name": "Bug"}])
+    make.label(project, name="bug")
+
+    kit.uninstall()
+
+    names = [label["name"] for label in client.get(f"/api/projects/{project['id']}/labels").json()]
+    assert names == ["bug"]

@@ -232,7 +232,6 @@ def test_the_labels_of_a_ticket_are_read_from_its_rows_alone(kernel: Kernel) -> 
         plan = [row["detail"] for row in tx.all(sql)]
 
     assert "SEARCH ticket_label_lists USING INTEGER PRIMARY KEY (rowid=?)" in plan
-    assert "SEARCH l USING INTEGER PRIMARY KEY (rowid=?)" in plan
 
 
 def test_the_labels_in_lists_of_tickets_follow_every_change(

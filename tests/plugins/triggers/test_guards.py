@@ -174,7 +174,41 @@ def test_lists_of_tickets_do_not_tell_of_loops(client: TestClient, make: Factory
     assert "loop_protection_tripped" not in listed
 
 
+def comment(make: Factory, ticket: Any, count: int = 1) -> None:
+    for _ in range(count):
+        make.comment(ticket, body="something")
+
+
 def test_an_agent_works_on_a_ticket_once_at_a_time(
+    client: TestClient, make: Factory, runs: Runs
+) -> None:
+    agent, other = make_agent(client, "Helper"), make_agent(client, "Other")
+    make_trigger(client, agent, "comment.added")
+    ticket = make.ticket(make.project())
+    comment(make, ticket)
+    runs.dispatch()
+    first, session_id = runs.start()
+    make_trigger(client, other, "comment.added")
+    comment(make, ticket)
+    runs.dispatch()
+
+    second = runs.claim()
+
+    assert second is not None
+    assert second.agent_id == other["id"]
+    assert runs.claim() is None
+    (skipped,) = runs.all(status="failed")
+    assert skipped["error"] == (
+        f"Skipped: agent {agent['id']} already has active invocation #{first.id} on ticket #1"
+    )
+    assert runs.events("agent.failed") == []
+    runs.complete(session_id)
+    comment(make, ticket)
+    runs.dispatch()
+    assert runs.claim() is not None
+
+
+def test_a_mention_during_a_run_is_answered_after_it_and_once(
     client: TestClient, make: Factory, runs: Runs
 ) -> None:
     agent, other = on_mention(client, "Helper"), on_mention(client, "Other")
@@ -182,31 +216,80 @@ def test_an_agent_works_on_a_ticket_once_at_a_time(
     mention(make, ticket, agent)
     runs.dispatch()
     first, session_id = runs.start()
+    mention(make, ticket, agent)
     mention(make, ticket, agent, other)
     runs.dispatch()
 
-    second = runs.claim()
-
-    assert second is not None
-    assert second.agent_id == other["id"]
-    (skipped,) = runs.all(status="failed")
-    assert skipped["error"] == (
-        f"Skipped: agent {agent['id']} already has active invocation #{first.id} on ticket #1"
-    )
-    assert runs.events("agent.failed") == []
+    meanwhile = runs.claim()
+    assert meanwhile is not None
+    assert meanwhile.agent_id == other["id"]
+    assert runs.claim() is None
     runs.complete(session_id)
+    second, session_id = runs.start()
+    assert runs.claim() is None
+    runs.fail(session_id)
+    third, session_id = runs.start()
+    runs.complete(session_id)
+
+    assert runs.claim() is None
+    own = [i for i in runs.all() if i["agent_id"] == agent["id"]]
+    assert [i["id"] for i in own] == [first.id, second.id, third.id]
+    assert [i["status"] for i in own] == ["completed", "failed", "completed"]
+
+
+def test_a_mention_that_waits_holds_up_nobody_else(
+    client: TestClient, make: Factory, runs: Runs
+) -> None:
+    agent = on_mention(client, "Helper")
+    ticket, free = (make.ticket(make.project()) for _ in range(2))
     mention(make, ticket, agent)
     runs.dispatch()
-    assert runs.claim() is not None
+    runs.start()
+    mention(make, ticket, agent)
+    mention(make, free, agent)
+    runs.dispatch()
+
+    claimed = runs.claim()
+
+    assert claimed is not None
+    assert claimed.ticket_id == free["id"]
+
+
+@pytest.mark.parametrize("trusts", [False, True])
+def test_what_an_imported_author_does_starts_only_agents_that_trust_it(
+    client: TestClient, make: Factory, runs: Runs, trusts: bool
+) -> None:
+    agent = on_mention(client, "Helper", **({"trusts_imported_authors": True} if trusts else {}))
+    make_trigger(client, agent, "ticket.created", allowed_invokers=[{"type": "any"}])
+    stranger = make.profile(external_source="github", external_id="7")
+    project = make.project()
+
+    ticket = make.ticket(project, author_id=stranger["id"])
+    runs.run_all()
+    mention(make, ticket, agent, by=stranger)
+    runs.run_all()
+
+    assert outcomes(runs) == ["completed" if trusts else "failed"] * 2
+    reasons = {i["error"] for i in runs.all()}
+    told = (
+        f"Not started: {stranger['id']}, who caused the event, was imported and is not trusted."
+        " An agent with trusts_imported_authors: true in its config starts all the same."
+    )
+    assert reasons == ({None} if trusts else {told})
+    if not trusts:
+        assert runs.events("agent.failed") == []
+    mention(make, ticket, agent)
+    runs.run_all()
+    assert outcomes(runs)[-1] == "completed"
 
 
 def test_of_two_that_wait_for_one_agent_and_ticket_the_first_runs(
     client: TestClient, make: Factory, runs: Runs
 ) -> None:
-    agent = on_mention(client, "Helper")
+    agent = make_agent(client, "Helper")
+    make_trigger(client, agent, "comment.added")
     ticket = make.ticket(make.project())
-    mention(make, ticket, agent)
-    mention(make, ticket, agent)
+    comment(make, ticket, count=2)
     runs.dispatch()
 
     claimed = runs.claim()
@@ -273,10 +356,8 @@ def test_a_great_many_refusals_are_spread_over_several_transactions(
     sessions: FakeSessions,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    agent = on_mention(client, "Helper")
-    ticket = make.ticket(make.project())
-    for _ in range(5):
-        mention(make, ticket, agent)
+    make_trigger(client, make_agent(client, "Helper"), "comment.added")
+    comment(make, make.ticket(make.project()), count=5)
     runs.dispatch()
     assert runs.claim() is not None
     monkeypatch.setattr("kombuse_plugins.triggers.invocations._MOST_REFUSALS", 3)

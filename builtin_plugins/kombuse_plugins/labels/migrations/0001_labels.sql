@@ -1,6 +1,6 @@
 -- `wire` is the label as the API answers it, kept by SQLite itself: lists of tickets put it into
 -- their rows. The counters of tickets are kept by triggers, so that the list by usage costs the same
--- however many tickets there are.
+-- however many tickets there are. `disabled_by_plugin`: enabled again together with its package.
 CREATE TABLE labels (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     project_id TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
@@ -10,6 +10,7 @@ CREATE TABLE labels (
     description TEXT,
     plugin_id TEXT,
     is_enabled INTEGER NOT NULL DEFAULT 1 CHECK (is_enabled IN (0, 1)),
+    disabled_by_plugin INTEGER NOT NULL DEFAULT 0 CHECK (disabled_by_plugin IN (0, 1)),
     created_at TEXT NOT NULL,
     usage_count INTEGER NOT NULL DEFAULT 0,
     open_usage_count INTEGER NOT NULL DEFAULT 0,
@@ -23,6 +24,7 @@ CREATE UNIQUE INDEX labels_slug ON labels (project_id, slug)
     WHERE slug IS NOT NULL AND plugin_id IS NULL;
 CREATE UNIQUE INDEX labels_plugin_slug ON labels (project_id, plugin_id, slug)
     WHERE slug IS NOT NULL AND plugin_id IS NOT NULL;
+CREATE INDEX labels_plugin ON labels (plugin_id) WHERE plugin_id IS NOT NULL;
 CREATE INDEX labels_name ON labels (project_id, name, id);
 CREATE INDEX labels_usage ON labels (project_id, usage_count DESC, name, id);
 CREATE INDEX labels_open_usage ON labels (project_id, open_usage_count DESC, name, id);

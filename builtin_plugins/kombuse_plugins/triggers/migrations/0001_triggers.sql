@@ -1,4 +1,6 @@
 -- `label_id` is what makes a label smart: the condition of that name, if it is a number.
+-- `plugin_base` is what a package brought, so that what a person changed survives the next version;
+-- a trigger without a `plugin_id` that has one was left behind by its package.
 CREATE TABLE agent_triggers (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     agent_id TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
@@ -8,7 +10,9 @@ CREATE TABLE agent_triggers (
     conditions TEXT CHECK (conditions IS NULL OR json_valid(conditions)),
     is_enabled INTEGER NOT NULL DEFAULT 1 CHECK (is_enabled IN (0, 1)),
     priority INTEGER NOT NULL DEFAULT 0,
+    disabled_by_plugin INTEGER NOT NULL DEFAULT 0 CHECK (disabled_by_plugin IN (0, 1)),
     plugin_id TEXT,
+    plugin_base TEXT CHECK (plugin_base IS NULL OR json_valid(plugin_base)),
     allowed_invokers TEXT CHECK (allowed_invokers IS NULL OR json_valid(allowed_invokers)),
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
@@ -20,6 +24,7 @@ CREATE UNIQUE INDEX agent_triggers_slug ON agent_triggers (slug, agent_id)
     WHERE slug IS NOT NULL AND plugin_id IS NULL;
 CREATE UNIQUE INDEX agent_triggers_plugin_slug ON agent_triggers (slug, agent_id, plugin_id)
     WHERE slug IS NOT NULL AND plugin_id IS NOT NULL;
+CREATE INDEX agent_triggers_plugin ON agent_triggers (plugin_id) WHERE plugin_id IS NOT NULL;
 CREATE INDEX agent_triggers_agent ON agent_triggers (agent_id, priority, created_at, id);
 CREATE INDEX agent_triggers_event
     ON agent_triggers (event_type, is_enabled, priority, created_at, id);
@@ -52,7 +57,10 @@ CREATE TABLE agent_invocations (
     error TEXT,
     started_at TEXT,
     completed_at TEXT,
-    created_at TEXT NOT NULL
+    created_at TEXT NOT NULL,
+    duration_ms INTEGER GENERATED ALWAYS AS (
+        CAST(round((julianday(completed_at) - julianday(started_at)) * 86400000) AS INTEGER)
+    ) VIRTUAL
 );
 CREATE UNIQUE INDEX agent_invocations_once ON agent_invocations (event_id, trigger_id)
     WHERE origin = 'trigger';
@@ -75,3 +83,6 @@ CREATE INDEX agent_invocations_session ON agent_invocations (session_id)
     WHERE session_id IS NOT NULL;
 CREATE INDEX agent_invocations_kombuse_session ON agent_invocations (kombuse_session_id, id)
     WHERE kombuse_session_id IS NOT NULL;
+CREATE INDEX agent_invocations_completed
+    ON agent_invocations (project_id, started_at, agent_id, duration_ms)
+    WHERE status = 'completed' AND project_id IS NOT NULL;
