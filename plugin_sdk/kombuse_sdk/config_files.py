@@ -19,13 +19,17 @@ Change = Callable[[bytes | None], bytes | None]
 _editing = threading.Lock()
 
 
-def edit(path: Path, change: Change, *, inside: Path | None = None) -> bool:
+def edit(
+    path: Path, change: Change, *, inside: Path | None = None, is_private: bool = False
+) -> bool:
     """Replace what a file holds by what `change` makes of it; None leaves it alone (False).
 
     `change` is given None when there is no file; missing folders are made for a new one. A link
     stays a link: the file behind it is replaced. Raises OSError, or ValueError when the file is not
-    a plain one or, where `inside` is given, not below that folder.
+    a plain one or, where `inside` is given, not below that folder. With `is_private` nobody but
+    its owner may read the file from then on.
     """
+    openness = 0o600 if is_private else 0o777
     with _editing:
         real = _real_path(path, inside)
         status = _status(real)
@@ -36,9 +40,9 @@ def edit(path: Path, change: Change, *, inside: Path | None = None) -> bool:
             return False
         if status is None:
             _make(real.parent, inside)
-            _replace(real, new, _openness(inside) & 0o666)
+            _replace(real, new, _openness(inside) & 0o666 & openness)
         elif os.access(real, os.W_OK):
-            _replace(real, new, stat.S_IMODE(status.st_mode))
+            _replace(real, new, stat.S_IMODE(status.st_mode) & openness)
         else:
             raise PermissionError(f"{path} is read-only")
         return True
