@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kombuse_sdk.types import Kernel
 
 _SWEEP_SECONDS = 60
+_EXPIRY_SECONDS = 3600
 
 
 @hookimpl
@@ -28,10 +29,11 @@ def kombuse_migrations() -> Traversable:
 
 @hookimpl
 def kombuse_services(kernel: "Kernel") -> Iterable[Service[object]]:
+    from kombuse_plugins.sessions import prompts
     from kombuse_plugins.sessions.provider import LiveSessions
-    from kombuse_sdk.contracts import Sessions
+    from kombuse_sdk.contracts import Prompts, Sessions
 
-    return [Service(Sessions, LiveSessions(kernel))]
+    return [Service(Sessions, LiveSessions(kernel)), Service(Prompts, prompts)]
 
 
 @hookimpl
@@ -50,7 +52,10 @@ def kombuse_socket_messages(kernel: "Kernel") -> Iterable["SocketMessage"]:
 
 @hookimpl
 def kombuse_jobs() -> Iterable[Job]:
-    return [Job(name="sessions.sweep", every=_SWEEP_SECONDS, run=_sweep)]
+    return [
+        Job(name="sessions.sweep", every=_SWEEP_SECONDS, run=_sweep),
+        Job(name="sessions.expire", every=_EXPIRY_SECONDS, run=_expire),
+    ]
 
 
 @hookimpl
@@ -94,6 +99,12 @@ def kombuse_shutdown(kernel: "Kernel") -> None:
     from kombuse_plugins.sessions.provider import live_sessions
 
     live_sessions(kernel).runner.stop()
+
+
+def _expire(kernel: "Kernel") -> None:
+    from kombuse_plugins.sessions.provider import live_sessions
+
+    live_sessions(kernel).expire()
 
 
 def _sweep(kernel: "Kernel") -> None:

@@ -4,7 +4,7 @@ import logging
 import uuid
 from typing import Any
 
-from kombuse_plugins.sessions import context, queries
+from kombuse_plugins.sessions import context, queries, signals
 from kombuse_plugins.sessions.models import SessionRow
 from kombuse_plugins.sessions.schemas import SESSION_ID
 from kombuse_plugins.sessions.turns import Turn, begin
@@ -45,6 +45,7 @@ def new_session(tx: WriteTx, session_id: str, **values: Any) -> str:
     row_id = str(uuid.uuid4())
     times = dict.fromkeys(("created_at", "updated_at", "started_at"), tx.now)
     tx.insert(SessionRow, id=row_id, kombuse_session_id=session_id, **times, **values)
+    signals.updated(tx, row_id)
     return row_id
 
 

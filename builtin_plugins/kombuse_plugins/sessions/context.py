@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from kombuse_sdk.contracts import Agents, Comments, Profiles, Projects, Tickets
 from kombuse_sdk.errors import NotFound
 from kombuse_sdk.sql import JsonText
 from kombuse_sdk.storage import ReadTx, Row
+from kombuse_sdk.visible import visible_json, visible_values
 
 __all__ = ["event_of", "instructions", "message_of", "variables"]
 
@@ -36,7 +37,7 @@ def message_of(tx: ReadTx, context: Mapping[str, Any], event: Mapping[str, Any] 
         f"Project: {context.get('project_id') or 'N/A'}",
         "",
         "Payload:",
-        payload,
+        visible_json(payload),
     )
     return "\n".join(lines)
 
@@ -51,6 +52,7 @@ def variables(
     comment_id: int | None = None,
     event: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
+    """Texts as an agent should read them: what they hide is shown."""
     ticket = None if ticket_id is None else tx.services.get(Tickets).by_id(tx, ticket_id)
     event = event or {}
     found = {
@@ -83,7 +85,7 @@ def variables(
     actor_id = event.get("actor_id")
     if actor_id is not None:
         _add(found, "actor", lambda: tx.services.get(Profiles).get(tx, actor_id))
-    return found
+    return cast(dict[str, Any], visible_values(found))
 
 
 def instructions(

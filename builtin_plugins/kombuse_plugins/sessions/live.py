@@ -208,6 +208,7 @@ class LiveSession:
     async def _supervised(self, turn: Turn, begun: Begun) -> tuple[Ending, TurnEnd | None]:
         """Run the turn until it ends, is stopped, takes too long or falls silent."""
         assert self._turn_end is not None
+        self._with.kernel.access.begin(self.session_id)
         work = asyncio.create_task(self._conversation.talk(turn, begun, self._progress))
         limit = resolution.turn_seconds(begun.config)
         deadline = None if limit is None else time.monotonic() + limit
@@ -243,6 +244,7 @@ class LiveSession:
             work.cancel()
             raise
         finally:
+            self._with.kernel.access.end(self.session_id)
             self._asking.withdraw()
 
     async def _interrupt(self, work: "asyncio.Task[TurnEnd]", *, gently: bool) -> None:

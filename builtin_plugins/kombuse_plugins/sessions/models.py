@@ -27,6 +27,8 @@ class SessionRow(Table, table=True):
     failed_at: str | None
     aborted_at: str | None
     last_event_seq: int = 0
+    last_event_ms: int | None
+    active_ms: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0

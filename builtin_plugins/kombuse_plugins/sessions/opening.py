@@ -75,7 +75,7 @@ class Opener:
         prompt = None
         if agent is not None:
             name = f"system prompt of {begun.ref.agent_name or agent.id}"
-            includes = _includes(self._kernel, agent.plugin_id)
+            includes = _includes(self._kernel, agent.package_id)
             prompt = await self._renderer.render(name, template, values, includes)
         prompt = context.instructions(prompt, instructions, prior, begun.ref.id)
         if prompt:
@@ -91,6 +91,7 @@ class Opener:
             permission_mode=agent.preset.permission_mode if agent else None,
             thinking_tokens=resolution.thinking_tokens(begun.config),
             mcp_url=f"http://127.0.0.1:{self._kernel.config.port}/mcp",
+            mcp_token=self._kernel.access.token_of(begun.ref.id),
             config=begun.config,
             spent_usd=begun.spent_usd,
         )

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Includes", "Renderer", "TemplateFailed", "has_tags", "translated"]
+__all__ = ["Includes", "Renderer", "TemplateFailed", "fault", "has_tags", "translated"]
 
 MAX_TEMPLATE = 200_000
 MAX_INCLUDES = 50
@@ -75,6 +75,26 @@ def _outside(pattern: re.Pattern[str], text: str, change: Callable[[str], str]) 
         parts += [change(text[position : match.start()]), match[0]]
         position = match.end()
     return "".join([*parts, change(text[position:])])
+
+
+def fault(template: str) -> str | None:
+    """The provider of the Prompts contract. Nothing of the template is computed here."""
+    if len(template) > MAX_TEMPLATE:
+        return f"the template has more than {MAX_TEMPLATE} characters"
+    if not has_tags(template):
+        return None
+    from jinja2.exceptions import TemplateSyntaxError
+    from jinja2.loaders import DictLoader
+
+    from kombuse_plugins.sessions.render_process import environment
+
+    try:
+        environment(DictLoader({})).parse(translated(template))
+    except TemplateSyntaxError as error:
+        return f"line {error.lineno}: {error.message}"
+    except RecursionError:
+        return "it nests too deeply"
+    return None
 
 
 class Renderer:

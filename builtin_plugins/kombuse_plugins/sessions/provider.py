@@ -9,10 +9,14 @@ from kombuse_plugins.sessions.service import Chat
 from kombuse_plugins.sessions.turns import reference
 from kombuse_sdk.contracts.sessions import SessionRef, Sessions
 from kombuse_sdk.errors import NotFound
+from kombuse_sdk.retention import oldest_kept
 from kombuse_sdk.storage import ReadTx
 from kombuse_sdk.types import Kernel
 
 __all__ = ["LiveSessions", "live_sessions"]
+
+_MOST_EXPIRED = 1000  # in one go of the job
+_EXPIRED_AT_ONCE = 20
 
 
 class LiveSessions:
@@ -95,6 +99,18 @@ class LiveSessions:
         for ref, resume_id in ended:
             self.runner.announce.ended_session(ref, cleanup.UNAVAILABLE, resume_id)
             self.runner.announce.ticket_status(ref.ticket_id)
+
+    def expire(self) -> None:
+        """Delete sessions that ended longer ago than they are kept, a few in a transaction."""
+        live = self.runner.live_ids()
+        with self._kernel.db.read() as reader:
+            oldest = oldest_kept(reader, "sessions")
+            found = queries.finished_before(reader, oldest, _MOST_EXPIRED) if oldest else []
+        for start in range(0, len(found), _EXPIRED_AT_ONCE):
+            with self._kernel.db.write() as tx:
+                for session_id in found[start : start + _EXPIRED_AT_ONCE]:
+                    if session_id not in live and not self.is_running(tx, session_id):
+                        service.delete(tx, session_id)
 
 
 def live_sessions(kernel: Kernel) -> LiveSessions:

@@ -23,6 +23,7 @@ __all__ = [
     "active",
     "diagnostics",
     "events",
+    "finished_before",
     "messages",
     "one",
     "page",
@@ -151,6 +152,16 @@ def resumable(tx: ReadTx, agent_id: str, ticket_id: int) -> str | None:
     """
     found: str | None = tx.value(sql, (ticket_id, agent_id))
     return found
+
+
+def finished_before(tx: ReadTx, time: str, limit: int) -> list[str]:
+    """The public ids of sessions that ended, and were silent since then."""
+    sql = """
+        SELECT kombuse_session_id FROM sessions
+        WHERE status IN ('completed', 'failed', 'aborted', 'stopped') AND updated_at < ?
+        ORDER BY status, updated_at LIMIT ?
+    """
+    return tx.values(sql, (time, limit))
 
 
 def running(tx: ReadTx) -> list[Row]:

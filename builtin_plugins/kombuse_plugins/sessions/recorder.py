@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kombuse_plugins.sessions import tool_calls
 from kombuse_plugins.sessions.payloads import Entry
 from kombuse_sdk.storage import Database, WriteTx
 
@@ -24,13 +25,21 @@ _WAITING_CHARACTERS = 1024 * 1024
 _PAUSE_SECONDS = 0.02
 _RETRY_SECONDS = (0.2, 1.0)
 
-_HEAD = "SELECT id, last_event_seq FROM sessions WHERE kombuse_session_id = ?"
+_LONGEST_PAUSE_MS = 300_000
+
+_HEAD = """
+    SELECT id, project_id, last_event_seq, last_event_ms FROM sessions WHERE kombuse_session_id = ?
+"""
 _INSERT = """
     INSERT INTO session_events
         (session_id, kombuse_session_id, seq, event_type, created_at, payload)
     VALUES (?, ?, ?, ?, ?, ?)
 """
-_ADVANCE = "UPDATE sessions SET last_event_seq = ?, updated_at = ? WHERE id = ?"
+_ADVANCE = """
+    UPDATE sessions SET last_event_seq = ?, last_event_ms = ?, active_ms = active_ms + ?,
+        updated_at = ?
+    WHERE id = ?
+"""
 Publish = Callable[["Channel", int, Entry], None]
 
 
@@ -39,10 +48,16 @@ def append(tx: WriteTx, session_id: str, entries: Sequence[Entry]) -> list[int] 
     head = tx.one(_HEAD, (session_id,))
     if head is None:
         return None
-    row_id, last = head["id"], head["last_event_seq"]
+    row_id, last, before = head["id"], head["last_event_seq"], head["last_event_ms"]
+    active = 0
     for seq, item in enumerate(entries, last + 1):
         tx.execute(_INSERT, (row_id, session_id, seq, item.event_type, tx.now, item.text))
-    tx.execute(_ADVANCE, (last + len(entries), tx.now, row_id))
+        tool_calls.record(tx, row_id, head["project_id"], item)
+        happened = item.payload["timestamp"]
+        if before is not None and abs(happened - before) <= _LONGEST_PAUSE_MS:
+            active += happened - before
+        before = happened
+    tx.execute(_ADVANCE, (last + len(entries), before, active, tx.now, row_id))
     return list(range(last + 1, last + len(entries) + 1))
 
 

@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from kombuse_plugins.sessions import queries, resolution, states
+from kombuse_plugins.sessions import queries, resolution, signals, states
 from kombuse_plugins.sessions.claims import new_session
 from kombuse_plugins.sessions.schemas import EventFilter, ImageInput, SessionCreate
 from kombuse_plugins.sessions.turns import Turn
@@ -81,6 +81,7 @@ def delete(tx: WriteTx, session_id: str) -> None:
     row = require(tx, session_id)
     if row["status"] == "running":
         tx.services.get(Invocations).fail(tx, session_id, "session_aborted", retry=False)
+    signals.updated(tx, row["id"], "deleted")
     tx.execute("DELETE FROM sessions WHERE id = ?", (row["id"],))
 
 
@@ -133,6 +134,7 @@ def _bind(tx: WriteTx, row: Any, chat: Chat, agent: Agent | None) -> None:
         assignments = ", ".join(f"{name} = :{name}" for name in changes)
         sql = f"UPDATE sessions SET {assignments}, updated_at = :now WHERE id = :id"
         tx.execute(sql, changes | {"now": tx.now, "id": row["id"]})
+        signals.updated(tx, row["id"])
 
 
 def _agent_of_chat(tx: ReadTx, chat: Chat, session_id: str, row: Any) -> Agent | None:

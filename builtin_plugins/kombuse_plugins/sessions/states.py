@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from kombuse_plugins.sessions import signals
 from kombuse_sdk.errors import Conflict, NotFound
 from kombuse_sdk.storage import ReadTx, WriteTx
 
@@ -134,6 +135,7 @@ def begin(tx: WriteTx, row_id: str, **metadata: Any) -> None:
         WHERE id = :id
     """
     tx.execute(sql, {"id": row_id, "metadata": _dump(values), "now": tx.now})
+    signals.updated(tx, row_id)
 
 
 def end(tx: WriteTx, row_id: str, ending: Ending, **metadata: Any) -> None:
@@ -156,6 +158,7 @@ def end(tx: WriteTx, row_id: str, ending: Ending, **metadata: Any) -> None:
     """
     new = next_status(status, ending.event)
     tx.execute(sql, {"id": row_id, "status": new, "metadata": _dump(values), "now": tx.now})
+    signals.updated(tx, row_id)
 
 
 def merge_metadata(tx: WriteTx, row_id: str, **values: Any) -> None:

@@ -207,16 +207,9 @@ def edit(
         raise CommandError("nothing to change: name at least one option", ExitCode.USAGE)
     with Client(home) as api:
         project_id = current_project(api, project)["id"]
-        added = _label_ids(api, project_id, add_label or ())
-        removed = _label_ids(api, project_id, remove_label or ())
-        if changes:
-            api.patch(_TICKET, project_id, number, body={**changes, "updated_by_id": actor})
-        for label_id in added:
-            address = f"{_TICKET}/labels/{label_id}"
-            api.post(address, project_id, number, body={"added_by_id": actor})
-        for label_id in removed:
-            address = f"{_TICKET}/labels/{label_id}"
-            api.delete(address, project_id, number, body={"removed_by_id": actor})
+        changes["add_label_ids"] = _label_ids(api, project_id, add_label or ())
+        changes["remove_label_ids"] = _label_ids(api, project_id, remove_label or ())
+        api.patch(_TICKET, project_id, number, body=changes | {"updated_by_id": actor})
         ticket = api.get(_TICKET, project_id, number)
     _confirm(ticket, "changed", as_json)
 

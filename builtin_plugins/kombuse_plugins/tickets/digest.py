@@ -9,6 +9,7 @@ from pydantic import Field, WithJsonSchema
 from kombuse_plugins.tickets.pruning import NO_CUTS, prune, shortened, size
 from kombuse_sdk.contracts import Attachments, Comments, Labels, Profiles
 from kombuse_sdk.contracts.agents import Agents
+from kombuse_sdk.contracts.profiles import marked
 from kombuse_sdk.mcp import ToolInput
 from kombuse_sdk.schemas import LooseInt, NonEmpty
 from kombuse_sdk.storage import ReadTx, Row
@@ -89,7 +90,8 @@ def build(tx: ReadTx, ticket: Row, config: DigestConfig, agent_type: str | None)
     }
     page = _page(tx, ticket["id"], config) if flags["comments"] or flags["images"] else _Page()
     activity = _activity(tx, ticket["id"]) if flags["overview"] else []
-    digest: dict[str, Any] = {"ticket": _ticket(tx, ticket, config)}
+    (shown,) = marked(tx, [_ticket(tx, ticket, config)], [ticket])
+    digest: dict[str, Any] = {"ticket": shown}
     if flags["overview"]:
         digest["overview"] = {
             "total_comments": sum(row["comment_count"] for row in activity),
@@ -97,7 +99,7 @@ def build(tx: ReadTx, ticket: Row, config: DigestConfig, agent_type: str | None)
             "comment_activity": activity,
         }
     if flags["comments"]:
-        digest["comments"] = [_comment(row, config) for row in page.rows]
+        digest["comments"] = marked(tx, [_comment(row, config) for row in page.rows], page.rows)
     if flags["images"]:
         digest |= _images(tx, ticket["id"], page)
     commenters = activity if flags["overview"] else page.rows

@@ -14,8 +14,9 @@ from kombuse_plugins.tickets.schemas import (
     TicketUpdate,
     TicketWithRelations,
 )
-from kombuse_sdk.contracts import Labels, Projects
-from kombuse_sdk.errors import BadRequest, NotFound
+from kombuse_sdk.contracts import Projects
+from kombuse_sdk.contracts.profiles import marked
+from kombuse_sdk.errors import NotFound
 from kombuse_sdk.mcp import Caller, Tool, ToolInput, ToolResult
 from kombuse_sdk.schemas import LooseInt, NonEmpty, Output
 from kombuse_sdk.sql import JsonText
@@ -111,7 +112,7 @@ def create_ticket(tx: WriteTx, caller: Caller, arguments: CreateTicket) -> JsonT
 def list_tickets(tx: ReadTx, caller: Caller, arguments: ListTickets) -> dict[str, Any]:
     values = arguments.model_dump(exclude={"label_ids", "limit", "offset"}, exclude_none=True)
     label_ids = list(dict.fromkeys(arguments.label_ids or ()))
-    return _listed(queries.page(tx, _filter(values, arguments), label_ids=label_ids or None))
+    return _listed(tx, queries.page(tx, _filter(values, arguments), label_ids=label_ids or None))
 
 
 def search_tickets(tx: ReadTx, caller: Caller, arguments: SearchTickets) -> dict[str, Any]:
@@ -120,7 +121,7 @@ def search_tickets(tx: ReadTx, caller: Caller, arguments: SearchTickets) -> dict
         return {"tickets": [], "count": 0}
     values = arguments.model_dump(include={"project_id", "status"}, exclude_none=True)
     values["search"] = arguments.query
-    return _listed(search.page(tx, _filter(values, arguments)))
+    return _listed(tx, search.page(tx, _filter(values, arguments)))
 
 
 def update_ticket(tx: WriteTx, caller: Caller, arguments: UpdateTicket) -> dict[str, Any]:
@@ -129,21 +130,14 @@ def update_ticket(tx: WriteTx, caller: Caller, arguments: UpdateTicket) -> dict[
     if project_id is None or service.find(tx, project_id, number) is None:
         raise _not_found(arguments)
     changes = arguments.model_dump(
-        include={"title", "body", "status", "priority"}, exclude_none=True
+        include={"title", "body", "status", "priority", "add_label_ids", "remove_label_ids"},
+        exclude_none=True,
     )
     if "assignee_id" in arguments.model_fields_set:
         changes["assignee_id"] = arguments.assignee_id
     body = TicketUpdate(**changes, updated_by_id=caller.profile_id)
     ticket = service.update(tx, project_id, number, body, caller.session_id)
-    labels = tx.services.find(Labels)
-    if labels is None and (arguments.add_label_ids or arguments.remove_label_ids):
-        raise BadRequest("Labels are not available")
-    if labels is not None:
-        for label_id in arguments.add_label_ids or ():
-            labels.add(tx, ticket, label_id, caller.profile_id, caller.session_id)
-        for label_id in arguments.remove_label_ids or ():
-            labels.remove(tx, ticket, label_id, caller.profile_id, caller.session_id)
-    updated = queries.related(tx, ticket.id).load()
+    (updated,) = marked(tx, [queries.related(tx, ticket.id).load()])
     return {"ticket": updated, "labels": updated.get("labels", [])}
 
 
@@ -151,8 +145,8 @@ def _filter(values: dict[str, Any], page: ListTickets | SearchTickets) -> Ticket
     return TicketFilter(**values, limit=page.limit, offset=page.offset)
 
 
-def _listed(found: JsonText) -> dict[str, Any]:
-    tickets = found.load()
+def _listed(tx: ReadTx, found: JsonText) -> dict[str, Any]:
+    tickets = marked(tx, found.load())
     return {"tickets": tickets, "count": len(tickets)}
 
 

@@ -139,6 +139,8 @@ class TicketUpdate(Body):
     external_source: Text | None = None
     external_id: Text | None = None
     external_url: ExternalUrl | None = None
+    add_label_ids: list[LoosePositiveInt] = Field(default=[])
+    remove_label_ids: list[LoosePositiveInt] = Field(default=[])
     updated_by_id: NonEmpty = ABSENT
 
 

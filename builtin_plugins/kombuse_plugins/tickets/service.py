@@ -95,32 +95,51 @@ def update(
     """Change what differs; when nothing does, nothing at all happens."""
     row = _require_row(tx, project_id, number)
     ticket = TicketRef(id=row["id"], project_id=project_id, number=number)
-    given = body.changes(without=("updated_by_id",))
+    _update_fields(tx, row, body, session_id)
+    _update_labels(tx, ticket, body, session_id)
+    return ticket
+
+
+def _update_fields(tx: WriteTx, row: Row, body: TicketUpdate, session_id: str | None) -> None:
+    given = body.changes(without=("updated_by_id", "add_label_ids", "remove_label_ids"))
     if not given:
-        return ticket
+        return
     actor_id = body.updated_by_id
     profiles = tx.services.get(Profiles)
     actor_type = profiles.require(tx, actor_id, "updated_by_id") if actor_id else "user"
     _check(tx, row, given)
     changes = {name: value for name, value in given.items() if value != row[name]}
     if not changes:
-        return ticket
+        return
     times = {"updated_at": tx.now, "last_activity_at": tx.now} | _status_times(tx, row, changes)
-    tx.update(TicketRow, ticket.id, **changes, **times)
+    tx.update(TicketRow, row["id"], **changes, **times)
     if actor_id:
-        views.mark(tx, ticket.id, actor_id)
+        views.mark(tx, row["id"], actor_id)
     tx.emit(
         Event(
             event_type=_event_type(row, changes),
-            project_id=project_id,
-            ticket_id=ticket.id,
+            project_id=row["project_id"],
+            ticket_id=row["id"],
             actor_id=actor_id,
             actor_type=actor_type,
             kombuse_session_id=session_id,
             payload=_changed(row, changes),
         )
     )
-    return ticket
+
+
+def _update_labels(
+    tx: WriteTx, ticket: TicketRef, body: TicketUpdate, session_id: str | None
+) -> None:
+    if not (body.add_label_ids or body.remove_label_ids):
+        return
+    labels = tx.services.find(Labels)
+    if labels is None:
+        raise BadRequest("Labels are not available")
+    for label_id in body.add_label_ids:
+        labels.add(tx, ticket, label_id, body.updated_by_id, session_id)
+    for label_id in body.remove_label_ids:
+        labels.remove(tx, ticket, label_id, body.updated_by_id, session_id)
 
 
 def delete(tx: WriteTx, project_id: str, number: int) -> None:

@@ -180,6 +180,17 @@ def test_edit_changes_only_what_is_named(ticket: Tickets) -> None:
     assert after["assignee_id"] == "ann"
 
 
+def test_an_edit_that_fails_in_part_changes_nothing(ticket: Tickets) -> None:
+    ticket.label("new")
+    before = ticket.json("create", "x", "--assignee", "ann")
+
+    ended = ticket("edit", "1", "--title", "y", "--add-label", "new", "--assignee", "nobody")
+
+    assert ended.code == 1
+    after = ticket.json("show", "1")
+    assert (after["title"], after["labels"]) == (before["title"], [])
+
+
 def test_edit_clears_the_assignee_and_keeps_priority_0(ticket: Tickets) -> None:
     ticket("create", "x", "--assignee", "ann", "--priority", "2")
 

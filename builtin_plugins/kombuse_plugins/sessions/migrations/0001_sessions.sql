@@ -1,4 +1,5 @@
--- The public id is kombuse_session_id; `id` is what events and invocations refer to.
+-- The public id is kombuse_session_id; `id` is what events and invocations refer to. `active_ms` adds
+-- up the times between its events, pauses left out; `last_event_ms` is when the last one happened.
 CREATE TABLE sessions (
     id TEXT PRIMARY KEY NOT NULL,
     kombuse_session_id TEXT NOT NULL UNIQUE,
@@ -15,13 +16,18 @@ CREATE TABLE sessions (
     failed_at TEXT,
     aborted_at TEXT,
     last_event_seq INTEGER NOT NULL DEFAULT 0,
+    last_event_ms INTEGER,
+    active_ms INTEGER NOT NULL DEFAULT 0,
     input_tokens INTEGER NOT NULL DEFAULT 0,
     output_tokens INTEGER NOT NULL DEFAULT 0,
     cost_usd REAL NOT NULL DEFAULT 0,
     prompt_preview TEXT,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
-    terminal_reason TEXT GENERATED ALWAYS AS (metadata ->> '$.terminal_reason') VIRTUAL
+    terminal_reason TEXT GENERATED ALWAYS AS (metadata ->> '$.terminal_reason') VIRTUAL,
+    duration_ms INTEGER GENERATED ALWAYS AS (
+        CAST(round((julianday(completed_at) - julianday(started_at)) * 86400000) AS INTEGER)
+    ) VIRTUAL
 );
 -- One per filter and order of the list; the other filters are checked on the way.
 CREATE INDEX sessions_created_at ON sessions (created_at, id);
@@ -44,6 +50,8 @@ CREATE INDEX sessions_terminal_reason_created_at ON sessions (terminal_reason, c
     WHERE terminal_reason IS NOT NULL;
 CREATE INDEX sessions_terminal_reason_updated_at ON sessions (terminal_reason, updated_at, id)
     WHERE terminal_reason IS NOT NULL;
+CREATE INDEX sessions_completed ON sessions (project_id, started_at, agent_id, duration_ms)
+    WHERE status = 'completed' AND project_id IS NOT NULL;
 
 CREATE TABLE session_events (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -38,6 +38,9 @@ CREATE TABLE tickets (
         'created_at', created_at, 'updated_at', updated_at,
         'opened_at', opened_at, 'closed_at', closed_at, 'last_activity_at', last_activity_at
     )) STORED,
+    cycle_ms INTEGER GENERATED ALWAYS AS (
+        CAST(round((julianday(closed_at) - julianday(created_at)) * 86400000) AS INTEGER)
+    ) VIRTUAL,
     body TEXT,
     UNIQUE (project_id, ticket_number)
 );
@@ -67,6 +70,8 @@ CREATE INDEX tickets_author ON tickets (author_id, project_id);
 CREATE INDEX tickets_assignee ON tickets (assignee_id, project_id) WHERE assignee_id IS NOT NULL;
 CREATE INDEX tickets_claimer ON tickets (claimed_by_id, project_id);
 CREATE INDEX tickets_claim_expiry ON tickets (claim_expires_at) WHERE claim_expires_at IS NOT NULL;
+CREATE INDEX tickets_cycle ON tickets (closed_at, project_id, cycle_ms)
+    WHERE closed_at IS NOT NULL;
 CREATE INDEX tickets_milestone ON tickets (milestone_id) WHERE milestone_id IS NOT NULL;
 
 CREATE TABLE ticket_views (
