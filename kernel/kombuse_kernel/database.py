@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
@@ -29,11 +29,14 @@ T = TypeVar("T")
 M = TypeVar("M", bound=SQLModel)
 log = logging.getLogger("kombuse.database")
 
+# Times never go back, even when the clock is put back.
 _INSERT_EVENT = """
 INSERT INTO events (event_type, project_id, ticket_id, comment_id, actor_id, actor_type, payload,
                     kombuse_session_id, created_at)
 VALUES (:event_type, :project_id, :ticket_id, :comment_id, :actor_id, :actor_type, :payload,
-        :kombuse_session_id, :created_at)
+        :kombuse_session_id,
+        max(:now, ifnull((SELECT created_at FROM events ORDER BY id DESC LIMIT 1), '')))
+RETURNING id, created_at
 """
 # Bytes from SQLite itself: a page is one step, and its text is neither joined nor encoded here.
 _AS_LIST = """
@@ -157,16 +160,14 @@ class Transaction:
 
     def emit(self, event: Event) -> int:
         values = {name: getattr(event, name) for name in _EVENT_FIELDS}
-        values["created_at"] = self._database.next_event_time(self.now)
         payload = json.dumps(event.payload, ensure_ascii=False, separators=(",", ":"))
-        cursor = self._connection.execute(_INSERT_EVENT, values | {"payload": payload})
-        event_id = cursor.lastrowid
-        assert event_id is not None
-        stored = StoredEvent(id=event_id, **values)
+        given = values | {"payload": payload, "now": self.now}
+        event_id, created_at = self._connection.execute(_INSERT_EVENT, given).fetchone()
+        stored = StoredEvent(id=event_id, created_at=created_at, **values)
         self.events.append(stored)
         for react in self._database.reactions:
             react(tx=self, event=stored)
-        return event_id
+        return stored.id
 
     def after_commit(self, action: Callable[[], None]) -> None:
         self._actions.append(action)
@@ -185,7 +186,6 @@ class SqliteDatabase:
     def __init__(self, path: Path, kernel: Kernel) -> None:
         self.path = path
         self.commits = 0
-        self._last_event: str | None = None
         self.on_events: Callable[[Sequence[StoredEvent]], None] = lambda events: None
         self.reactions: Sequence[Callable[..., None]] = ()
         self.kernel = kernel
@@ -226,19 +226,11 @@ class SqliteDatabase:
         if tx.events:
             self.on_events(tx.events)
 
-    def next_event_time(self, now: str) -> str:
-        """`now`, or the time of the newest event when the clock was put back since."""
-        if self._last_event is None:
-            newest = "SELECT created_at FROM events ORDER BY id DESC LIMIT 1"
-            self._last_event = (self.writer.execute(newest).fetchone() or ("",))[0]
-        self._last_event = max(now, self._last_event)
-        return self._last_event
-
     def read_async(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(self._read_pool, self._read, work)
+        return asyncio.get_running_loop().run_in_executor(self._read_pool, _in, self.read, work)
 
     def write_async(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(self._write_pool, self._write, work)
+        return asyncio.get_running_loop().run_in_executor(self._write_pool, _in, self.write, work)
 
     def close(self) -> None:
         """Wait for the running transactions, fold the log into the file, close everything."""
@@ -263,13 +255,12 @@ class SqliteDatabase:
             self._readers.append(connection)
             return connection
 
-    def _read(self, work: Callable[[Transaction], T]) -> T:
-        with self.read() as tx:
-            return work(tx)
 
-    def _write(self, work: Callable[[Transaction], T]) -> T:
-        with self.write() as tx:
-            return work(tx)
+def _in(
+    begin: Callable[[], AbstractContextManager[Transaction]], work: Callable[[Transaction], T]
+) -> T:
+    with begin() as tx:
+        return work(tx)
 
 
 def _prepare(path: Path) -> None:

@@ -14,6 +14,7 @@ from kombuse_kernel.offers import Offers, ask, refuse_duplicates
 from kombuse_kernel.plugins import LoadedPlugin, PluginHost
 from kombuse_kernel.services import ServiceRegistry
 from kombuse_kernel.upgrade import fitting
+from kombuse_sdk.access import open_access
 from kombuse_sdk.errors import Unavailable
 from kombuse_sdk.sql import Joins
 from kombuse_sdk.types import PluginStatus
@@ -44,6 +45,7 @@ class RunningKernel:
         self.api: Api | None = None
         self.host = host
         self.services = ServiceRegistry()
+        self.access = open_access(config)
         self._joins: dict[str, Joins] = {}
         self._first: dict[str, Sequence[Callable[..., Any]]] = {}
         self._offers: dict[str, Offers] = {}

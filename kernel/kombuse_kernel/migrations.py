@@ -6,7 +6,6 @@ Before a database that has data is upgraded, a copy is put into the backups fold
 """
 
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from kombuse_sdk.backups import copy_database
 from kombuse_sdk.schemas import timestamp
 
 __all__ = [
@@ -109,14 +109,9 @@ def check_file(path: Path, migrations: Iterable[Migration]) -> None:
 
 
 def backup(connection: sqlite3.Connection, target: Path) -> None:
-    """A complete, compact copy of a database in use; FileExistsError when `target` exists."""
+    """A complete, checked copy of a database in use; FileExistsError when `target` exists."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    try:
-        connection.execute("VACUUM INTO ?", (str(target),))
-    except BaseException:
-        target.unlink()
-        raise
+    copy_database(connection, target)
 
 
 def _check(connection: sqlite3.Connection, migrations: list[Migration]) -> None:

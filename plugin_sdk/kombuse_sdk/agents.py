@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from kombuse_sdk.home import TOKEN_VARIABLE
+
 __all__ = [
     "AgentBackend",
     "AgentEvent",
@@ -110,6 +112,8 @@ class RunOptions:
     """How to start. `ask` is awaited for every tool use that the backend has to have approved.
 
     `spent_usd` is what the session has cost before this run, for backends that count on.
+    `mcp_token` is what `mcp_url` wants as `Authorization: Bearer`, if it wants that; a program gets
+    it in its environment (`environment`), never as an argument, which every user can read.
     """
 
     session_id: str
@@ -122,8 +126,14 @@ class RunOptions:
     permission_mode: str | None = None
     thinking_tokens: int | None = None
     mcp_url: str | None = None
+    mcp_token: str | None = None
     spent_usd: float = 0.0
     config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables for the program that runs the agent."""
+        return {TOKEN_VARIABLE: self.mcp_token} if self.mcp_token else {}
 
 
 class AgentRun(Protocol):

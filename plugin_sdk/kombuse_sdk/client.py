@@ -4,16 +4,17 @@ Nothing but the standard library is imported: a command that asks the server sta
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 from kombuse_sdk.exit_codes import CommandError, ExitCode
-from kombuse_sdk.home import DEFAULT_PORT, PORT_FILE, default_home
+from kombuse_sdk.home import DEFAULT_PORT, PORT_FILE, default_home, find_token
 
-__all__ = ["Client", "NotRunning", "Refused", "find_port"]
+__all__ = ["Answer", "Client", "NotRunning", "Refused", "find_port"]
 
 _PAGE = 100
 _TIMEOUT_SECONDS = 30
@@ -50,12 +51,22 @@ def find_port(home: Path | None = None) -> int:
         return DEFAULT_PORT
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of the server as it came."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
 class Client:
     """One connection, kept open. Paths are templates: `get("/api/projects/{}", slug)`."""
 
     def __init__(self, home: Path | None = None) -> None:
         self.home = default_home() if home is None else home.expanduser()
         self.port = find_port(home)
+        self.token = find_token(self.home)
         self._connection = HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT_SECONDS)
 
     def __enter__(self) -> Self:
@@ -92,21 +103,33 @@ class Client:
     def delete(self, path: str, *values: object, body: Any = None) -> Any:
         return self._call("DELETE", _fill(path, values), body)
 
-    def _call(self, method: str, address: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        headers = {} if data is None else {"Content-Type": "application/json"}
+    def send(
+        self,
+        method: str,
+        address: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """What the server answers, whatever its status; `body` is JSON. Raises NotRunning."""
+        sent = {} if body is None else {"Content-Type": "application/json"}
+        if self.token is not None:
+            sent["Authorization"] = f"Bearer {self.token}"
         try:
-            self._connection.request(method, address, data, headers)
+            self._connection.request(method, address, body, sent | dict(headers or {}))
             answer = self._connection.getresponse()
-            text = answer.read()
+            return Answer(answer.status, answer.getheaders(), answer.read())
         except TimeoutError as error:
             raise NotRunning(f"the server at port {self.port} does not answer in time") from error
         except (OSError, HTTPException) as error:
             raise NotRunning(
                 f"no server answers at port {self.port}: start it with `kombuse serve`"
             ) from error
+
+    def _call(self, method: str, address: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        answer = self.send(method, address, data)
         try:
-            value = json.loads(text) if text else None
+            value = json.loads(answer.body) if answer.body else None
         except ValueError as error:
             raise NotRunning(f"what answers at port {self.port} is not Kombuse") from error
         if answer.status >= 400:

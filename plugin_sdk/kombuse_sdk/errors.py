@@ -3,6 +3,7 @@
 KombuseError
 ├── Invalid               400  {"error": [issue, ...]}  which fields, and why
 ├── BadRequest            400  {"error": str}
+├── Unauthorized          401  {"error": str}
 ├── Forbidden             403  {"error": str}
 ├── NotFound              404  {"error": str}
 ├── Conflict              409  {"error": str, **extra}
@@ -27,6 +28,7 @@ __all__ = [
     "KombuseError",
     "NotFound",
     "TooLarge",
+    "Unauthorized",
     "Unavailable",
     "Unprocessable",
     "UnsupportedMediaType",
@@ -71,6 +73,12 @@ class Invalid(KombuseError):
 
 class BadRequest(KombuseError):
     status = 400
+
+
+class Unauthorized(KombuseError):
+    """Nobody known, where somebody has to be; the answer names the scheme `Bearer`."""
+
+    status = 401
 
 
 class Forbidden(KombuseError):

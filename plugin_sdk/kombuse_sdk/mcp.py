@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kombuse_sdk.events import ActorType
 
-__all__ = ["Caller", "Tool", "ToolCall", "ToolDecision", "ToolInput", "ToolResult"]
+__all__ = ["Caller", "Image", "Tool", "ToolCall", "ToolDecision", "ToolInput", "ToolResult"]
 
 
 class ToolInput(BaseModel):
@@ -35,12 +35,17 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """A call about to be made, for plugins that decide about it."""
+    """A call about to be made, for plugins that decide about it.
+
+    `session_id` is what the caller says, or `bound_to`: the session whose token it presented, which
+    only agents have and only where tokens are required.
+    """
 
     tool: str
     is_write: bool
     session_id: str | None
     arguments: dict[str, Any]
+    bound_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +69,23 @@ class ToolResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A picture as the whole answer of a tool with the output `Any`; `data` is base64."""
+
+    data: str
+    mime_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """One tool.
 
     `run(tx, caller, arguments)` is called with a `WriteTx` if `is_write`, else with a `ReadTx`, in
-    a worker thread; it returns a JSON value or a `ToolResult` and raises SDK errors. A coroutine
-    function gets the kernel instead of a transaction and runs on the event loop: for what waits for
-    something else than the database. `output` is the type of the JSON value, published as its
-    schema (its top level, so that `tools/list` stays small). `order` places it in `tools/list`.
+    a worker thread; it returns a JSON value, a `ToolResult` or an `Image` and raises SDK errors. A
+    coroutine function gets the kernel instead of a transaction and runs on the event loop: for what
+    waits for something else than the database. `output` is the type of the JSON value, published
+    as its schema (its top level, so that `tools/list` stays small). `order` places it in
+    `tools/list`.
     """
 
     name: str

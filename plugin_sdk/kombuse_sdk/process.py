@@ -17,6 +17,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kombuse_sdk.home import PROCESS_VARIABLE
+
 __all__ = [
     "MOST_GARBAGE",
     "ChildProcess",
@@ -29,7 +31,7 @@ __all__ = [
     "search_path",
 ]
 
-_MARK = "KOMBUSE_PROCESS"
+_MARK = PROCESS_VARIABLE
 MOST_GARBAGE = 1000
 _CHUNK = 65536
 _MAX_LINE = 16 * 1024 * 1024
@@ -110,8 +112,12 @@ class ChildProcess:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         on_stderr: Callable[[str], None] | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> "ChildProcess":
-        """Raises OSError when it cannot be started. `env` None means `child_environment`."""
+        """Raises OSError when it cannot be started. `env` None means `child_environment`.
+
+        `pass_fds` are descriptors that it gets beside the pipes, under the same numbers.
+        """
         mark = f"{_identity()}-{secrets.token_hex(16)}"
         environment = child_environment(argv[0]) if env is None else env
         loop = asyncio.get_running_loop()
@@ -124,6 +130,7 @@ class ChildProcess:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
+            pass_fds=pass_fds,
         )
         return cls(transport, pipes, mark, on_stderr)
 

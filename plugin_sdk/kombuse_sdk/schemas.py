@@ -37,11 +37,13 @@ __all__ = [
     "issue_error",
     "slugify",
     "timestamp",
+    "with_bounds",
 ]
 
 MAX_INT = 2**53 - 1
 _DIGITS = re.compile(r"-?\d+", re.ASCII)
 _TRUE = {"true": True, "1": True, "false": False, "0": False}
+_BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
 
 
 def issue_error(code: str, message: str, **context: Any) -> PydanticCustomError:
@@ -177,6 +179,19 @@ def _json_object(value: dict[str, Any]) -> dict[str, Any]:
     except ValueError:
         raise issue_error("custom", "Expected numbers within range") from None
     return value
+
+
+def with_bounds(schema: Any) -> Any:
+    """A document with JSON Schema's names for bounds, where pydantic left its own.
+
+    It does so for bounds of what has a validator of ours before it, as all our numbers have.
+    """
+    if isinstance(schema, list):
+        return [with_bounds(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    is_number = schema.get("type") in ("integer", "number")
+    return {_BOUNDS.get(k, k) if is_number else k: with_bounds(v) for k, v in schema.items()}
 
 
 def slugify(name: str) -> str:

@@ -26,11 +26,19 @@ class JsonText:
     """UTF-8 text that is JSON already: sent as it is, after its shape was checked.
 
     `is_volatile` marks an answer that changes without a write (it depends on the time of day), so
-    that it gets no entity tag.
+    that it gets no entity tag. `vary` is the request header by which the same address may answer
+    something else than JSON.
     """
 
     data: bytes
     is_volatile: bool = False
+    vary: str | None = None
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What these two mean for an HTTP answer."""
+        kept = [(b"cache-control", b"no-store")] if self.is_volatile else []
+        return kept + ([(b"vary", self.vary.encode())] if self.vary else [])
 
     def load(self) -> Any:
         """The value, for those who need it in Python."""

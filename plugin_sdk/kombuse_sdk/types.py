@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeForm
 
+    from kombuse_sdk.access import Access
     from kombuse_sdk.events import StoredEvent
     from kombuse_sdk.sql import Joins
     from kombuse_sdk.storage import Database, ReadTx, WriteTx
@@ -220,6 +221,11 @@ class Kernel(Protocol):
     def db(self) -> "Database": ...
     @property
     def services(self) -> Services: ...
+    @property
+    def access(self) -> "Access":
+        """The tokens that requests need, if they need any."""
+        ...
+
     @property
     def plugins(self) -> tuple[PluginStatus, ...]: ...
 

@@ -96,7 +96,7 @@ def test_version(cli: CommandLine) -> None:
     [
         pytest.param(["--nope"], id="option"),
         pytest.param(["serve", "--port", "70000"], id="port"),
-        pytest.param(["db", "backup"], id="argument"),
+        pytest.param(["db", "restore"], id="argument"),
         pytest.param(["ticket", "show", "eight"], id="number"),
     ],
 )

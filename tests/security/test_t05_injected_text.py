@@ -17,8 +17,8 @@ from tests.agent_runs import (
     new_session,
 )
 
-from kombuse_sdk.contracts.profiles import LOCAL_USER
-from kombuse_sdk.testing import CallTool, Factory
+from kombuse_sdk.contracts.profiles import ANONYMOUS_AGENT, LOCAL_USER
+from kombuse_sdk.testing import CallTool, Factory, ticket_path
 from kombuse_sdk.types import Kernel
 
 INJECTIONS = {
@@ -69,8 +69,12 @@ def keys_of(value: Any) -> set[str]:
 
 
 def seen(text: str) -> str:
-    """What a person sees of a text; whether the invisible rest is kept is left open here."""
-    return "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc"))
+    """The text as an agent reads it: what a person would not see is shown."""
+    return re.sub(
+        r"[^\x00-\x7f]",
+        lambda c: f"\\u{{{ord(c[0]):X}}}" if unicodedata.category(c[0]) == "Cf" else c[0],
+        text,
+    )
 
 
 def test_what_a_ticket_says_is_read_as_data_beside_who_said_it(
@@ -88,10 +92,17 @@ def test_what_a_ticket_says_is_read_as_data_beside_who_said_it(
         read = call_tool("get_ticket", project_id=project["id"], ticket_number=number).data
 
         shown = read["ticket"]
-        assert {seen(shown["title"]), seen(shown["body_preview"])} == {seen(text)}, name
+        assert {shown["title"], shown["body_preview"]} == {seen(text)}, name
         assert shown["author_id"] == LOCAL_USER, name
-        said = {c["author_id"]: (c["actor_type"], seen(c["body"])) for c in read["comments"]}
-        assert said == {LOCAL_USER: ("user", seen(text)), agent_id: ("agent", seen(text))}, name
+        assert (shown["author_kind"], shown["author_trusted"]) == ("user", True), name
+        said = {
+            c["author_id"]: (c["actor_type"], c["author_kind"], c["author_trusted"], c["body"])
+            for c in read["comments"]
+        }
+        assert said == {
+            LOCAL_USER: ("user", "user", True, seen(text)),
+            agent_id: ("agent", "agent", True, seen(text)),
+        }, name
         kinds = {i: participant["type"] for i, participant in read["participants"].items()}
         assert kinds == {LOCAL_USER: "user", agent_id: "agent"}, name
         forms[name] = keys_of(read)
@@ -118,13 +129,82 @@ def test_every_tool_that_reads_returns_the_text_in_its_own_field(
             "rows"
         ]
 
-        assert (seen(one["body"]), one["author_id"]) == (seen(text), LOCAL_USER), name
-        assert one["actor_type"] == "user", name
+        assert (one["body"], one["author_id"]) == (seen(text), LOCAL_USER), name
+        assert (one["actor_type"], one["author_kind"]) == ("user", "user"), name
         assert (listed["count"], found["tickets"][0]["id"]) == (1, ticket["id"]), name
         for shown in (listed["tickets"][0], found["tickets"][0]):
-            assert {seen(shown["title"]), seen(shown["body"])} == {seen(text)}, name
-            assert (shown["author_id"], shown["author"]["type"]) == (LOCAL_USER, "user"), name
-        assert (row["author_id"], seen(row["body"])) == (LOCAL_USER, seen(text)), name
+            assert {shown["title"], shown["body"]} == {seen(text)}, name
+            assert (shown["author_id"], shown["author_kind"]) == (LOCAL_USER, "user"), name
+            assert shown["author_trusted"] is True, name
+        assert (row["author_id"], row["body"]) == (LOCAL_USER, seen(text)), name
+
+
+HIDDEN = "".join(
+    chr(point)
+    for start, end in (
+        (0x7F, 0x9F), (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160),
+        (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200F), (0x2028, 0x202E),
+        (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0E), (0xFEFF, 0xFEFF),
+        (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A),
+        (0xE0000, 0xE01EF),
+    )
+    for point in range(start, end + 1)
+)  # fmt: skip
+PLAIN = 'naïve 日本語 \n\t العربية 👍\ufe0f "quoted" \\u{202E} é'
+
+
+def test_nothing_that_people_cannot_see_reaches_an_agent_unseen(
+    client: TestClient, make: Factory, call_tool: CallTool
+) -> None:
+    ticket = make.ticket(make.project(), title="t", body=HIDDEN + PLAIN)
+    where = {"project_id": ticket["project_id"], "ticket_number": ticket["ticket_number"]}
+
+    whole = {"force_full": True}
+    read = call_tool("get_ticket", **where, config=whole)
+    listed = call_tool("list_tickets", project_id=ticket["project_id"])
+    asked = call_tool("call_api", path=f"/api{ticket_path(ticket).removeprefix('/api')}")
+
+    shown = "".join(f"\\u{{{ord(c):X}}}" for c in HIDDEN) + PLAIN
+    assert read.data["ticket"]["body"] == shown
+    assert listed.data["tickets"][0]["body"] == shown
+    assert listed.structured == listed.data
+    for answer in (read, listed, asked):
+        assert not set(HIDDEN) & set(answer.text)
+    assert client.get(ticket_path(ticket)).json()["body"] == HIDDEN + PLAIN
+
+
+def test_texts_from_elsewhere_are_marked_whoever_brought_them(
+    make: Factory, call_tool: CallTool
+) -> None:
+    stranger = make.profile(external_source="github", external_id="7")
+    project = make.project()
+    by_stranger = make.ticket(project, author_id=stranger["id"])
+    imported = make.ticket(project, external_source="github", external_id="9")
+    make.comment(by_stranger, body="mine", author_id=stranger["id"])
+    make.comment(by_stranger, body="copied", external_source="github")
+    make.comment(by_stranger, body="from here")
+    make.comment(by_stranger, body="nobody's", author_id=ANONYMOUS_AGENT)
+
+    def marks(texts: list[Any], name: str) -> dict[str, tuple[str, bool]]:
+        return {text[name]: (text["author_kind"], text["author_trusted"]) for text in texts}
+
+    external = ("external", False)
+    listed = call_tool("list_tickets", project_id=project["id"]).data["tickets"]
+    assert marks(listed, "id") == {by_stranger["id"]: external, imported["id"]: external}
+    for ticket in (by_stranger, imported):
+        number = ticket["ticket_number"]
+        read = call_tool("get_ticket", project_id=project["id"], ticket_number=number).data
+        assert marks([read["ticket"]], "id") == {ticket["id"]: external}
+    number = by_stranger["ticket_number"]
+    read = call_tool("get_ticket", project_id=project["id"], ticket_number=number).data
+    assert marks(read["comments"], "body") == {
+        "mine": external,
+        "copied": external,
+        "from here": ("user", True),
+        "nobody's": ("agent", False),
+    }
+    one = call_tool("get_ticket_comment", comment_id=read["comments"][-1]["id"]).data
+    assert marks([one], "body") == {"mine": external}
 
 
 # What agents do that believe it
@@ -143,13 +223,21 @@ class Scene:
     session_id: str
 
     def state(self) -> dict[str, str]:
-        pages = ("tickets", "projects", "profiles", "agents", "events", "invocations")
+        """All that a call may change, but for the record that it was refused."""
+        pages = ("tickets", "projects", "profiles", "agents", "invocations")
         answers = {page: self.client.get(f"/api/{page}") for page in pages}
         assert {answer.status_code for answer in answers.values()} == {200}
         sql = "SELECT id, ticket_id, author_id, body FROM comments ORDER BY id"
         answer = self.client.post("/api/database/query", json={"sql": sql})
         known = {page: answer.text for page, answer in answers.items()}
-        return known | {"comments": str(answer.json()["rows"])}
+        events = self.client.get("/api/events", params={"limit": 500}).json()
+        kept = [event["id"] for event in events if event["event_type"] != "tool.denied"]
+        return known | {"comments": str(answer.json()["rows"]), "events": str(kept)}
+
+    def denials(self) -> list[Any]:
+        query: dict[str, Any] = {"event_type": "tool.denied", "limit": 500}
+        events = self.client.get("/api/events", params=query).json()
+        return [event | {"payload": json.loads(event["payload"])} for event in events]
 
 
 @pytest.fixture
@@ -228,12 +316,22 @@ def test_an_agent_that_obeys_a_comment_is_refused_and_nothing_changes(
         comment = make.comment(scene.ticket, body=text)
         read = call_tool("get_ticket_comment", comment_id=comment["id"]).data["body"]
         before = scene.state()
+        known = len(scene.denials())
 
         ((called, is_error, answer),) = obey(call_tool, read, scene.session_id)
 
         assert (called, is_error) == (tool, True), name
         assert "Permission denied" in answer or "Anonymous MCP write access" in answer, name
         assert scene.state() == before, name
+        denied = scene.denials()
+        assert len(denied) == known + 1, name
+        assert denied[0]["payload"]["tool"] == tool, name
+        assert denied[0]["payload"]["reason"] in answer, name
+        is_own = order.get("kombuse_session_id", scene.session_id) == scene.session_id
+        actor = scene.agent["id"] if is_own else ANONYMOUS_AGENT
+        assert (denied[0]["actor_id"], denied[0]["actor_type"]) == (actor, "agent"), name
+        session_id = scene.session_id if is_own else None
+        assert denied[0]["kombuse_session_id"] == session_id, name
 
 
 def test_an_agent_that_obeys_writes_in_its_query_or_request_is_refused(

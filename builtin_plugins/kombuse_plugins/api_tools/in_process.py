@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from kombuse_sdk.types import Asgi
+from kombuse_sdk.types import Kernel
 
 __all__ = ["Fetched", "fetch"]
 
@@ -17,7 +17,7 @@ class Fetched:
     body: bytes
 
 
-async def fetch(app: Asgi, path: str, query: str) -> Fetched:
+async def fetch(kernel: Kernel, path: str, query: str) -> Fetched:
     """GET; `path` and `query` are escaped already, so that what they mean is left to the routes."""
     scope = {
         "type": "http",
@@ -29,7 +29,7 @@ async def fetch(app: Asgi, path: str, query: str) -> Fetched:
         "raw_path": path.encode("ascii"),
         "query_string": query.encode("ascii"),
         "root_path": "",
-        "headers": [(b"host", b"127.0.0.1"), (b"accept", b"*/*")],
+        "headers": [(b"host", b"127.0.0.1"), (b"accept", b"*/*"), *kernel.access.headers],
         "client": ("127.0.0.1", 0),
         "server": ("127.0.0.1", 0),
     }
@@ -48,7 +48,7 @@ async def fetch(app: Asgi, path: str, query: str) -> Fetched:
         else:
             body.extend(message.get("body", b""))
 
-    await app(scope, receive, send)
+    await kernel.app(scope, receive, send)
     headers = dict(start["headers"])
     content_type = headers.get(b"content-type", b"").decode("latin-1")
     return Fetched(status=start["status"], content_type=content_type, body=bytes(body))

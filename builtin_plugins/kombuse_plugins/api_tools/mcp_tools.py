@@ -65,7 +65,7 @@ async def call_api(kernel: Kernel, caller: Caller, arguments: CallInput) -> dict
     path, query = address(arguments.path, arguments.query)
     try:
         async with asyncio.timeout(_SECONDS):
-            answer = await fetch(kernel.app, path, query)
+            answer = await fetch(kernel, path, query)
     except TimeoutError:
         raise Unavailable(f"No answer within {_SECONDS} seconds") from None
     return {"status": answer.status, "body": _body(answer)}

@@ -154,6 +154,8 @@ class MockRun:
         params = {"name": tool, "arguments": arguments}
         message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
         headers = {"content-type": "application/json", "accept": "application/json"}
+        if self._options.mcp_token:
+            headers["authorization"] = f"Bearer {self._options.mcp_token}"
         from urllib.request import ProxyHandler, Request, build_opener
 
         request = Request(self._options.mcp_url or "", json.dumps(message).encode(), headers)

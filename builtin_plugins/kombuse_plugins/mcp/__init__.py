@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from kombuse_sdk import Mount, PluginInfo, Setting, hookimpl
+from kombuse_sdk import EventType, Mount, PluginInfo, Setting, hookimpl
 
 if TYPE_CHECKING:
     from kombuse_sdk.types import Kernel
@@ -21,6 +21,17 @@ def kombuse_settings() -> Iterable[Setting]:
             key="mcp.anonymous_write_access",
             default=None,
             description="`allowed` lets MCP clients that do not say who they are change things",
+        )
+    ]
+
+
+@hookimpl
+def kombuse_event_types() -> Iterable[EventType]:
+    return [
+        EventType(
+            name="tool.denied",
+            description="A tool was called by somebody who may not do what it does",
+            payload=("tool", "reason", "session_id"),
         )
     ]
 

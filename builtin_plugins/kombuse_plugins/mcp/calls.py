@@ -4,19 +4,22 @@ import inspect
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
-from kombuse_plugins.mcp.callers import admit
+from kombuse_plugins.mcp import denials
+from kombuse_plugins.mcp.callers import Denied, acting, admit
 from kombuse_plugins.mcp.catalogue import Catalogue, Entry
 from kombuse_sdk.errors import Invalid, TooLarge
 from kombuse_sdk.failures import describe, issues_of
-from kombuse_sdk.mcp import Tool, ToolCall, ToolInput, ToolResult
+from kombuse_sdk.mcp import Image, Tool, ToolCall, ToolInput, ToolResult
 from kombuse_sdk.sql import JsonText
 from kombuse_sdk.storage import ReadTx
 from kombuse_sdk.types import Kernel
+from kombuse_sdk.visible import visible_json
 
 __all__ = ["MAX_ANSWER", "Answer", "Calls"]
 
@@ -26,11 +29,15 @@ MAX_ANSWER = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`structured` is the JSON object that `text` holds, for tools with an output schema."""
+    """`structured` is the JSON object that `text` holds, for tools with an output schema.
+
+    An `image` stands in the place of the text.
+    """
 
     text: str
     structured: dict[str, Any] | None = None
     is_error: bool = False
+    image: Image | None = None
 
 
 class Calls:
@@ -38,8 +45,13 @@ class Calls:
         self._kernel = kernel
         self._catalogue = catalogue
 
-    async def run(self, name: str, given: Mapping[str, Any]) -> Answer:
-        """The answer of the tool; every failure is an answer as well."""
+    async def run(
+        self, name: str, given: Mapping[str, Any], session_id: str | None = None
+    ) -> Answer:
+        """The answer of the tool; every failure is an answer as well.
+
+        `session_id` is the session whose own token was presented: no other one may be named.
+        """
         entry = self._catalogue.find(name)
         if entry is None:
             return Answer(f"MCP error -32602: Tool {name} not found", is_error=True)
@@ -47,39 +59,49 @@ class Calls:
             arguments = entry.tool.input.model_validate(given)
         except ValidationError as error:
             return _bad_arguments(name, error)
+        call = _call(entry.tool, arguments, session_id)
         try:
-            return await self._run(entry, arguments)
+            return await self._run(entry, arguments, call)
+        except Denied as denied:
+            await self._kernel.db.write_async(partial(denials.record, call=call, denied=denied))
+            return _failure(name, denied)
         except Exception as error:
             return _failure(name, error)
 
-    async def _run(self, entry: Entry, arguments: ToolInput) -> Answer:
+    async def _run(self, entry: Entry, arguments: ToolInput, call: ToolCall) -> Answer:
         """A write's answer is made inside its transaction: one that fails changes nothing."""
         tool, kernel = entry.tool, self._kernel
-        call = _call(tool, arguments)
         if inspect.iscoroutinefunction(tool.run):
             with kernel.db.read() as tx:
                 caller = admit(tx, call)
-            return _answer(entry, await tool.run(kernel, caller, arguments))
+            with acting(caller):
+                return _answer(entry, await tool.run(kernel, caller, arguments))
 
         def work(tx: ReadTx) -> Answer:
-            return _answer(entry, tool.run(tx, admit(tx, call), arguments))
+            with acting(admit(tx, call)) as caller:
+                return _answer(entry, tool.run(tx, caller, arguments))
 
         return await (kernel.db.write_async(work) if tool.is_write else kernel.db.read_async(work))
 
 
-def _call(tool: Tool, arguments: ToolInput) -> ToolCall:
+def _call(tool: Tool, arguments: ToolInput, session_id: str | None) -> ToolCall:
+    named = getattr(arguments, "kombuse_session_id", None) or None
     return ToolCall(
         tool=tool.name,
         is_write=tool.is_write,
-        session_id=getattr(arguments, "kombuse_session_id", None) or None,
+        session_id=named or session_id,
+        bound_to=session_id,
         arguments=arguments.model_dump(exclude_unset=True),
     )
 
 
 def _answer(entry: Entry, value: Any) -> Answer:
+    if isinstance(value, Image):
+        return Answer("", image=value)
     is_compact = isinstance(value, ToolResult) and value.compact
     data = _plain(value.data if isinstance(value, ToolResult) else value)
-    text = to_json(data, indent=None if is_compact else 2, inf_nan_mode="null")
+    raw = to_json(data, indent=None if is_compact else 2, inf_nan_mode="null")
+    text = visible_json(raw.decode()).encode()
     if len(text) > MAX_ANSWER and not entry.tool.is_write:
         raise TooLarge(
             f"The answer is too large ({len(text)} bytes, at most {MAX_ANSWER}):"
@@ -89,7 +111,7 @@ def _answer(entry: Entry, value: Any) -> Answer:
         return Answer(text.decode())
     if not isinstance(data, dict):
         raise TypeError(f"{entry.tool.name} answers {type(data).__name__} instead of an object")
-    return Answer(text.decode(), data)
+    return Answer(text.decode(), data if text == raw else from_json(text))
 
 
 def _plain(value: Any) -> Any:

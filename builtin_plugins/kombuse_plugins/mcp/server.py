@@ -9,7 +9,7 @@ from mcp.server.lowlevel.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 
-from kombuse_plugins.mcp.calls import Calls
+from kombuse_plugins.mcp.calls import Answer, Calls
 from kombuse_plugins.mcp.catalogue import Catalogue, Entry
 from kombuse_sdk.mcp import Tool
 from kombuse_sdk.types import Kernel
@@ -36,9 +36,10 @@ class McpServer:
         async def call_tool(
             context: Any, params: types.CallToolRequestParams
         ) -> types.CallToolResult:
-            answer = await calls.run(params.name, params.arguments or {})
+            session_id = context.request.scope.get("kombuse_session")
+            answer = await calls.run(params.name, params.arguments or {}, session_id)
             return types.CallToolResult(
-                content=[types.TextContent(type="text", text=answer.text)],
+                content=[_content(answer)],
                 structured_content=answer.structured,
                 is_error=answer.is_error,
             )
@@ -64,6 +65,13 @@ class McpServer:
         )
         async with manager.run():
             await manager.handle_request(scope, receive, send)
+
+
+def _content(answer: Answer) -> types.TextContent | types.ImageContent:
+    if answer.image is None:
+        return types.TextContent(type="text", text=answer.text)
+    image = answer.image
+    return types.ImageContent(type="image", data=image.data, mime_type=image.mime_type)
 
 
 def _described(entry: Entry) -> types.Tool:

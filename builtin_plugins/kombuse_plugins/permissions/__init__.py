@@ -5,13 +5,15 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
-from kombuse_sdk import Command, PluginInfo, Service, Setting, hookimpl
+from kombuse_sdk import Command, Job, PluginInfo, Service, Setting, hookimpl
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from kombuse_sdk.sockets import SocketMessage
     from kombuse_sdk.types import Kernel
+
+_EXPIRY_SECONDS = 3600
 
 
 @hookimpl
@@ -47,6 +49,11 @@ def kombuse_socket_messages(kernel: "Kernel") -> "Iterable[SocketMessage]":
 
 
 @hookimpl
+def kombuse_jobs() -> Iterable[Job]:
+    return [Job(name="permissions.expire", every=_EXPIRY_SECONDS, run=_expire)]
+
+
+@hookimpl
 def kombuse_settings() -> Iterable[Setting]:
     from kombuse_plugins.permissions.service import TIMEOUT_SETTING
 
@@ -66,3 +73,9 @@ def kombuse_startup(kernel: "Kernel") -> None:
 
     with kernel.db.write() as tx:
         withdraw_leftovers(tx)
+
+
+def _expire(kernel: "Kernel") -> None:
+    from kombuse_plugins.permissions.expiry import expire
+
+    expire(kernel)

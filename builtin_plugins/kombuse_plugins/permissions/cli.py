@@ -18,11 +18,12 @@ from kombuse_sdk.console import (
     warn,
 )
 from kombuse_sdk.current_project import Project
+from kombuse_sdk.home import PROCESS_VARIABLE
 
 __all__ = ["app"]
 
 # Programs that backends start have it in their environment, and all that these start.
-_MARK_OF_AGENTS = "KOMBUSE_PROCESS"
+_MARK_OF_AGENTS = PROCESS_VARIABLE
 _POLL_SECONDS = 0.2
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 

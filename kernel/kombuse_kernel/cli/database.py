@@ -36,19 +36,44 @@ def check(home: Home = None, as_json: Json = False) -> None:
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="The new file; it must not exist.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The new file; it must not exist. A .db holds the database alone."
+            "  [default: a new .tar.gz in the folder backups of the home]"
+        ),
+    ] = None,
     home: Home = None,
 ) -> None:
-    """Copy the database into a file; a server may be running. Uploaded files are not part of it."""
+    """Copy the database and the uploaded files into one file; a server may be running.
+
+    The copy is read again and checked before it gets its name.
+    """
     from kombuse_kernel.cli import maintenance
+    from kombuse_sdk.backups import BackupError, new_name, write_archive
 
     config = load_config(home)
     with explained(config):
+        if not config.database_path.is_file():
+            raise FileNotFoundError(2, "there is no database", str(config.database_path))
+        if file is None:
+            prepare(config)
+            config.backups.mkdir(exist_ok=True, mode=0o700)
+            file = config.backups / new_name("manual")
         try:
-            maintenance.back_up(config.database_path, file.absolute())
+            if _is_archive_name(file):
+                write_archive(config.database_path, config.uploads, file.absolute())
+            else:
+                maintenance.back_up(config.database_path, file.absolute())
         except FileExistsError as error:
             raise CommandError(f"{file} exists already: name a new file") from error
+        except BackupError as error:
+            raise CommandError(f"no backup was made: {error}", ExitCode.STORAGE) from error
     typer.echo(f"{config.database_path} was copied to {file}")
+    if _is_archive_name(file):
+        typer.echo("The uploaded files are in it too")
+    else:
+        typer.echo("Uploaded files are not in it: a .tar.gz has both")
 
 
 @app.command()
@@ -56,17 +81,27 @@ def restore(
     file: Annotated[Path, typer.Argument(help="A file that `kombuse db backup` made.")],
     home: Home = None,
 ) -> None:
-    """Put a backup in the place of the database. The server must be stopped."""
+    """Put a backup in the place of the database, and of the uploaded files that it holds.
+
+    The server must be stopped. What was there is kept in the folder backups.
+    """
     from kombuse_kernel.cli import maintenance
+    from kombuse_sdk.backups import BackupError
 
     config = load_config(home)
     with explained(config):
         prepare(config)
         with hold(config), explained(config, file):
-            former = maintenance.restore(config, file, _wanted(config))
+            try:
+                former = maintenance.restore(config, file, _wanted(config))
+            except BackupError as error:
+                message = f"{file} cannot be used, and nothing was changed: {error}"
+                raise CommandError(message, ExitCode.STORAGE) from error
     typer.echo(f"{config.database_path} is now the one of {file}")
-    if former is not None:
-        typer.echo(f"The former database is kept as {former}")
+    if former.uploads is not None:
+        typer.echo(f"The former uploaded files are kept as {former.uploads}")
+    if former.database is not None:
+        typer.echo(f"The former database is kept as {former.database}")
 
 
 @app.command()
@@ -83,6 +118,10 @@ def migrate(home: Home = None) -> None:
     for item in kernel.migrated:
         typer.echo(f"applied {item.plugin}/{item.name}")
     typer.echo(f"{config.database_path} is up to date")
+
+
+def _is_archive_name(file: Path) -> bool:
+    return file.name.endswith((".tar.gz", ".tgz"))
 
 
 def _wanted(config: Config) -> list[Migration]:

@@ -12,9 +12,10 @@ from pathlib import Path
 from kombuse_kernel import migrations
 from kombuse_kernel.config import Config
 from kombuse_kernel.migrations import Migration, MigrationError
+from kombuse_sdk import backups
 from kombuse_sdk.schemas import timestamp
 
-__all__ = ["Finding", "back_up", "check", "restore"]
+__all__ = ["Finding", "Former", "back_up", "check", "restore"]
 
 _LOGS = ("-wal", "-journal")
 _SEARCH_TABLES = "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%USING fts5%'"
@@ -47,30 +48,51 @@ def check(path: Path, wanted: Iterable[Migration]) -> list[Finding]:
 def back_up(path: Path, target: Path) -> None:
     """Copy a database, which a server may be using, into one new file, and prove that it is sound.
 
-    Page by page: `VACUUM INTO` fails on read-only connections to tables with generated columns.
     Raises FileExistsError, FileNotFoundError, sqlite3.Error.
     """
     with _reading(path) as source:
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        try:
-            with closing(sqlite3.connect(target)) as copy:
-                source.backup(copy)
-                copy.execute("PRAGMA journal_mode = DELETE")
-                problems = _structure(copy)
-            if problems:
-                raise sqlite3.DatabaseError("; ".join(problems[:_SHOWN]))
-            _sync(target)
-        except BaseException:
-            target.unlink()
-            raise
+        backups.copy_database(source, target)
 
 
-def restore(config: Config, source: Path, wanted: Iterable[Migration]) -> Path | None:
-    """Put a checked copy of `source` in the place of the database; where the former one is kept.
+@dataclass(frozen=True, slots=True)
+class Former:
+    """Where the database, and the uploads, that a backup took the place of are kept."""
 
-    The caller holds the home. Nothing is changed when the source is damaged (sqlite3.Error) or does
-    not fit this version (MigrationError).
+    database: Path | None
+    uploads: Path | None = None
+
+
+def restore(config: Config, source: Path, wanted: Iterable[Migration]) -> Former:
+    """Put a checked copy of `source`, a database or an archive, in the place of what there is.
+
+    The caller holds the home. Nothing is changed when the source is damaged (sqlite3.Error,
+    BackupError) or does not fit this version (MigrationError).
     """
+    if not source.is_file():
+        raise FileNotFoundError(2, "there is no such file", str(source))
+    if not backups.is_archive(source):
+        return Former(_restore_database(config, source, wanted))
+    folder = Path(tempfile.mkdtemp(dir=config.home, prefix="restore-"))
+    try:
+        database, uploads = backups.unpack(source, folder)
+        former = _restore_database(config, database, wanted)
+        return Former(former, _restore_uploads(config, uploads))
+    finally:
+        shutil.rmtree(folder)
+
+
+def _restore_uploads(config: Config, uploads: Path) -> Path | None:
+    former = None
+    if config.uploads.exists() and any(config.uploads.iterdir()):
+        config.backups.mkdir(parents=True, exist_ok=True, mode=0o700)
+        former = config.backups / f"before-restore-{timestamp().replace(':', '')}-uploads"
+        config.uploads.rename(former)
+    uploads.replace(config.uploads)
+    _sync(config.home)
+    return former
+
+
+def _restore_database(config: Config, source: Path, wanted: Iterable[Migration]) -> Path | None:
     path = config.database_path
     with _reading(source) as connection:
         problems = _structure(connection) + _references(connection)

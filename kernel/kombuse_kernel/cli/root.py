@@ -27,6 +27,16 @@ _OWN = (
         help="Check, back up, restore and upgrade the database.",
     ),
     Command(
+        name="api",
+        target="kombuse_kernel.cli.api:app",
+        help="Send one request to the server's API, for scripts.",
+    ),
+    Command(
+        name="mcp",
+        target="kombuse_kernel.cli.mcp:app",
+        help="Connect an MCP client to the server over standard input and output.",
+    ),
+    Command(
         name="plugin",
         target="kombuse_kernel.cli.plugins:app",
         help="See which plugins there are.",

@@ -15,6 +15,7 @@ from kombuse_kernel.cli.faults import explained
 from kombuse_kernel.config import DEFAULT_PORT, Config, load_config
 from kombuse_kernel.home import hold, prepare
 from kombuse_sdk.console import CommandError, ExitCode, Home, one_line
+from kombuse_sdk.home import TOKEN_FILE
 
 if TYPE_CHECKING:
     from kombuse_kernel.kernel import RunningKernel
@@ -33,6 +34,9 @@ def serve(
     open_browser: Annotated[
         bool, typer.Option("--open", help="Open the web interface in a browser.")
     ] = False,
+    require_token: Annotated[
+        bool, typer.Option("--require-token", help="Answer only who has the token of the home.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more to standard error.")] = False,
 ) -> None:
     """Run the server on this machine, until Ctrl-C or SIGTERM."""
@@ -40,6 +44,8 @@ def serve(
     gc.disable()  # there is no garbage in what is imported now; `_ready` turns it on again
     _configure_logging(verbose)
     config = load_config(home, port=port)
+    if require_token:
+        config = replace(config, values={**config.values, "require_token": True})
     with explained(config):
         prepare(config)
         with hold(config):
@@ -79,6 +85,7 @@ def _ready(kernel: "RunningKernel", is_new: bool, open_browser: bool) -> None:
         "  To connect a coding agent:",
         f"    claude mcp add --transport http kombuse {url}/mcp",
         f"    codex mcp add kombuse --url {url}/mcp",
+        *_needed(kernel),
         "  Ctrl-C ends the server.",
     ]
     with suppress(BrokenPipeError):  # nobody reads, which is no reason not to serve
@@ -92,6 +99,13 @@ def _ready(kernel: "RunningKernel", is_new: bool, open_browser: bool) -> None:
 
         # A browser in the terminal would hold up the server until it is closed.
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+
+def _needed(kernel: "RunningKernel") -> list[str]:
+    if not kernel.access.is_required:
+        return []
+    path = kernel.config.home / TOKEN_FILE
+    return [f"  Every request needs the token in {path}: Authorization: Bearer <token>"]
 
 
 def _configure_logging(verbose: bool) -> None:

@@ -34,4 +34,6 @@ def json_answer(body: bytes, status: int = 200, *headers: tuple[bytes, bytes]) -
 def error_answer(error: BaseException) -> Answer:
     """The form of the API reference for any exception; details of faults go only to the log."""
     status, body = describe(error)
-    return json_answer(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"), status)
+    more = [(b"www-authenticate", b"Bearer")] if status == 401 else []
+    text = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    return json_answer(text, status, *more)

@@ -74,7 +74,8 @@ class Application:
             await caller.send(send)
             return
         if caller.origin is not None:
-            send = _with_cors(send, caller.origin)
+            origin = (b"access-control-allow-origin", caller.origin.encode("latin-1"))
+            send = _with_headers(send, origin, (b"vary", b"Origin"))
         if scope["method"] == "HEAD":
             send = _without_body(send)
         await self._http(scope, receive, send, caller)
@@ -87,7 +88,7 @@ class Application:
         if isinstance(answer, Answer):
             await answer.send(send)
         elif answer is not None:
-            await answer(scope, receive, _with_nosniff(send))
+            await answer(scope, receive, _with_headers(send, NOSNIFF))
 
     async def _dispatch(
         self, scope: Any, receive: Any, send: Any, caller: Caller
@@ -95,6 +96,7 @@ class Application:
         method = scope["method"]
         if method == "OPTIONS" and caller.origin and caller.request_method:
             return _preflight(caller)
+        scope["kombuse_session"] = self.kernel.access.admit(scope)
         match = self._find(scope)
         target = self._target(match, method)
         if isinstance(target, Answer):
@@ -119,7 +121,7 @@ class Application:
     async def _forward(self, app: Any, scope: Any, receive: Any, send: Any) -> Answer | None:
         """Hand the request to another application; the answer to its failure, if it is not late."""
         started = False
-        send = _with_nosniff(send)
+        send = _with_headers(send, NOSNIFF)
 
         async def tracked(message: Any) -> None:
             nonlocal started
@@ -175,6 +177,7 @@ class Application:
 
     def _socket_target(self, scope: Any) -> Mount | Answer:
         try:
+            self.kernel.access.admit(scope)
             target = self._find(scope).targets.get("*")
         except KombuseError as error:
             return error_answer(error)
@@ -221,12 +224,11 @@ def _without_body(send: Any) -> Callable[[Any], Awaitable[None]]:
     return sending
 
 
-def _with_nosniff(send: Any) -> Callable[[Any], Awaitable[None]]:
+def _with_headers(send: Any, *extra: tuple[bytes, bytes]) -> Callable[[Any], Awaitable[None]]:
     async def sending(message: Any) -> None:
         if message["type"] == "http.response.start":
             headers = [*message.get("headers", ())]
-            if NOSNIFF not in headers:
-                headers.append(NOSNIFF)
+            headers += [header for header in extra if header not in headers]
             message = {**message, "headers": headers}
         await send(message)
 
@@ -236,16 +238,5 @@ def _with_nosniff(send: Any) -> Callable[[Any], Awaitable[None]]:
 def _refusing_socket(send: Any) -> Callable[[Any], Awaitable[None]]:
     async def sending(message: Any) -> None:
         await send({**message, "type": f"websocket.{message['type']}"})
-
-    return sending
-
-
-def _with_cors(send: Any, origin: str) -> Callable[[Any], Awaitable[None]]:
-    extra = [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
-
-    async def sending(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), *extra]}
-        await send(message)
 
     return sending

@@ -172,7 +172,9 @@ def _parameters(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 
 def keeps_empty(annotation: Any) -> bool:
-    """An empty enumeration or list is a mistake, not an absent filter."""
+    """An empty enumeration, list or `NonEmpty | None` is a mistake, not an absent filter."""
+    if isinstance(annotation, FieldInfo):
+        return any(getattr(bound, "min_length", None) for bound in annotation.metadata)
     origin = get_origin(annotation)
     if origin in (Union, UnionType, Annotated):
         return any(keeps_empty(arg) for arg in get_args(annotation))

@@ -76,8 +76,7 @@ class RouteHandler:
         if isinstance(value, JsonText):
             self._check(value.data)
             answer = json_answer(value.data, self._status)
-            if value.is_volatile:
-                answer.headers.append((b"cache-control", b"no-store"))
+            answer.headers += value.headers
             return answer
         body = to_json(value.model_dump() if isinstance(value, BaseModel) else value)
         self._check(body)

@@ -17,7 +17,9 @@ from kombuse_kernel.http.binding import Binding
 from kombuse_kernel.http.contract import ContractError, Extender
 from kombuse_kernel.http.handlers import RouteHandler
 from kombuse_kernel.kernel import RunningKernel
+from kombuse_sdk.api_document import described
 from kombuse_sdk.errors import BadRequest, Invalid, KombuseError, issue
+from kombuse_sdk.schemas import with_bounds
 from kombuse_sdk.types import Mount
 
 __all__ = ["KERNEL_PATHS", "ApiRoutes", "Checks"]
@@ -96,6 +98,8 @@ class ApiRoutes:
             )
         for kind in (RequestValidationError, HTTPException, KombuseError, Exception):
             app.add_exception_handler(kind, _as_response)
+        published = app.openapi
+        app.openapi = lambda: described(with_bounds(published()))  # type: ignore[method-assign]
         return app
 
     def _handler(self, route: APIRoute) -> RouteHandler | None:

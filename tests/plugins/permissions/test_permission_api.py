@@ -11,7 +11,7 @@ from tests.command_line import CommandLine
 from tests.plans import Planner
 from tests.plugins.permissions.asking import SESSION, Asking, FakeClient, allow, bash, deny
 
-from kombuse_plugins.permissions import queries
+from kombuse_plugins.permissions import expiry, queries
 from kombuse_plugins.permissions.schemas import LogFilter
 from kombuse_sdk.agents import Decision
 from kombuse_sdk.contracts.sessions import SessionRef
@@ -406,3 +406,30 @@ def test_a_name_that_fits_two_requests_is_not_guessed(
 
     assert ended.code == 2
     assert server.answers == []
+
+
+@pytest.mark.parametrize(("days", "left"), [(30, ["e", "d"]), (None, ["e", "d", "c", "b", "a"])])
+def test_decisions_go_after_the_days_that_the_configuration_names(
+    asking: Asking,
+    client: TestClient,
+    kernel: Kernel,
+    project: Any,
+    session: SessionRef,
+    monkeypatch: pytest.MonkeyPatch,
+    days: int | None,
+    left: list[str],
+) -> None:
+    monkeypatch.setattr(expiry, "_AT_ONCE", 2)
+    kernel.config.values["retention"] = {"permissions_days": days}
+    for request_id in "abcde":
+        asking.once(bash("git status", request_id), session=session)
+    with kernel.db.write() as tx:
+        sql = "UPDATE permission_requests SET requested_at = ? WHERE request_id < 'e'"
+        tx.execute(sql, ("2020-01-01T00:00:00.000Z",))
+        sql = "UPDATE permission_requests SET status = 'pending' WHERE request_id = 'd'"
+        tx.execute(sql)
+
+    expiry.expire(kernel)
+
+    entries = client.get(log_path(project)).json()
+    assert [entry["request_id"] for entry in entries] == left

@@ -32,6 +32,8 @@ def write_rules(path: Path, **lists: Any) -> None:
 
 
 def test_what_a_rule_approves_is_recorded_and_not_asked(asking: Asking, agent: Any) -> None:
+    asking.heard.messages.clear()
+
     decision = asking.once(bash("git status -s"), session=of(agent))
 
     assert decision == Decision(behavior="allow")

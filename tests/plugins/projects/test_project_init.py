@@ -11,12 +11,19 @@ import pytest
 from starlette.testclient import TestClient
 
 from kombuse_sdk.contracts.profiles import LOCAL_USER
+from kombuse_sdk.mcp_clients import our_server
 from kombuse_sdk.testing import Factory
 from kombuse_sdk.types import Kernel
 
 NAMES = [".mcp.json", ".claude/mcp.json", "AGENTS.md", ".kombuse/", ".gitignore"]
-SERVER = {"type": "http", "url": "http://127.0.0.1:3331/mcp"}
+OLD_SERVER = {"type": "http", "url": "http://127.0.0.1:4000/mcp"}
 Outcome = tuple[str, str | None]
+
+
+@pytest.fixture
+def server(kernel: Kernel) -> dict[str, Any]:
+    """The entry that clients of this server get."""
+    return our_server(kernel).for_claude
 
 
 @pytest.fixture
@@ -37,7 +44,7 @@ def init(client: TestClient, project: str, **options: bool) -> dict[str, Outcome
 
 
 def test_an_untouched_folder_gets_every_file(
-    client: TestClient, project: str, folder: Path
+    client: TestClient, project: str, folder: Path, server: dict[str, Any]
 ) -> None:
     answer = client.post(f"/api/projects/{project}/init")
 
@@ -45,7 +52,7 @@ def test_an_untouched_folder_gets_every_file(
     assert answer.json() == {"projectPath": str(folder), "files": created}
     for name in (".mcp.json", ".claude/mcp.json"):
         text = (folder / name).read_text(encoding="utf-8")
-        assert text == json.dumps({"mcpServers": {"kombuse": SERVER}}, indent=2) + "\n"
+        assert text == json.dumps({"mcpServers": {"kombuse": server}}, indent=2) + "\n"
     assert (folder / "AGENTS.md").read_bytes() == b""
     assert (folder / ".kombuse" / "plugins").is_dir()
     assert (folder / ".gitignore").read_bytes() == b".kombuse/\n"
@@ -126,7 +133,7 @@ def test_a_folder_that_is_gone_is_named(client: TestClient, project: str, folder
 
 @pytest.mark.parametrize("name", NAMES[:2])
 def test_the_server_joins_an_existing_mcp_configuration(
-    client: TestClient, project: str, folder: Path, name: str
+    client: TestClient, project: str, folder: Path, server: dict[str, Any], name: str
 ) -> None:
     path = folder / name
     path.parent.mkdir(exist_ok=True)
@@ -136,19 +143,19 @@ def test_the_server_joins_an_existing_mcp_configuration(
     assert init(client, project)[name] == ("created", None)
 
     text = path.read_text(encoding="utf-8")
-    assert json.loads(text) == {"x": "é", "mcpServers": {"o": {}, "kombuse": SERVER}}
+    assert json.loads(text) == {"x": "é", "mcpServers": {"o": {}, "kombuse": server}}
     assert text.startswith('{\n    "x": "é",\n')
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_a_configuration_without_servers_gets_them(
-    client: TestClient, project: str, folder: Path
+    client: TestClient, project: str, folder: Path, server: dict[str, Any]
 ) -> None:
     (folder / ".mcp.json").write_bytes(b"\xef\xbb\xbf{\r\n}\r\n")
 
     assert init(client, project)[".mcp.json"] == ("created", None)
     data = (folder / ".mcp.json").read_bytes()
-    assert json.loads(data) == {"mcpServers": {"kombuse": SERVER}}
+    assert json.loads(data) == {"mcpServers": {"kombuse": server}}
     assert data.count(b"\n") == data.count(b"\r\n")
 
 
@@ -158,6 +165,17 @@ def test_an_own_entry_of_that_name_is_kept(client: TestClient, project: str, fol
 
     assert init(client, project)[".mcp.json"] == ("skipped", "already exists")
     assert (folder / ".mcp.json").read_bytes() == before
+
+
+def test_an_older_entry_of_ours_is_brought_up_to_date(
+    client: TestClient, project: str, folder: Path, server: dict[str, Any]
+) -> None:
+    before = {"mcpServers": {"kombuse": {**OLD_SERVER, "timeout": 5}}}
+    (folder / ".mcp.json").write_text(json.dumps(before), encoding="utf-8")
+
+    assert init(client, project)[".mcp.json"] == ("created", None)
+    after = json.loads((folder / ".mcp.json").read_bytes())
+    assert after == {"mcpServers": {"kombuse": {"timeout": 5, **server}}}
 
 
 @pytest.mark.parametrize(

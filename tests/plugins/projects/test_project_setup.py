@@ -12,7 +12,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from kombuse_sdk.contracts.profiles import LOCAL_USER
+from kombuse_sdk.mcp_clients import our_server
 from kombuse_sdk.testing import Factory
+from kombuse_sdk.types import Kernel
 
 
 def create(client: TestClient, path: Path | str) -> Any:
@@ -25,7 +27,7 @@ def toml(path: Path) -> dict[str, Any]:
 
 
 def test_a_new_project_with_a_folder_is_set_up(
-    client: TestClient, user_home: Path, folder: Path
+    kernel: Kernel, client: TestClient, user_home: Path, folder: Path
 ) -> None:
     answer = create(client, folder)
 
@@ -33,7 +35,7 @@ def test_a_new_project_with_a_folder_is_set_up(
     assert "warning" not in answer.json()
     trust = {"projects": {str(folder): {"trust_level": "trusted"}}}
     assert toml(user_home / ".codex" / "config.toml") == trust
-    server = {"url": "http://127.0.0.1:3331/mcp", "enabled": True}
+    server = {**our_server(kernel).for_codex, "enabled": True}
     assert toml(folder / ".codex" / "config.toml") == {"mcp_servers": {"kombuse": server}}
     made = {str(path.relative_to(folder)) for path in folder.rglob("*")}
     assert made == {
@@ -331,6 +333,21 @@ def test_an_existing_server_of_that_name_is_the_users_own(client: TestClient, fo
 
     assert "warning" not in create(client, folder).json()
     assert path.read_text(encoding="utf-8") == "[mcp_servers.kombuse]\nenabled = false\n"
+
+
+def test_an_older_entry_of_ours_is_brought_up_to_date(
+    kernel: Kernel, client: TestClient, folder: Path
+) -> None:
+    path = folder / ".codex" / "config.toml"
+    path.parent.mkdir()
+    old = '[mcp_servers.kombuse] # ours\nurl = "http://127.0.0.1:1/mcp"\nenabled = false\n'
+    path.write_text(old, encoding="utf-8")
+
+    create(client, folder)
+
+    entry = toml(path)["mcp_servers"]["kombuse"]
+    assert entry == {**our_server(kernel).for_codex, "enabled": False}
+    assert path.read_text(encoding="utf-8").startswith("[mcp_servers.kombuse] # ours\n")
 
 
 @pytest.mark.parametrize("link", [".codex", ".codex/config.toml"])
