@@ -45,8 +45,15 @@ class Socket:
 
 @contextmanager
 def open_socket(server: ServerProcess | int, **options: Any) -> Iterator[Socket]:
-    """A connection to a server, or to a port of this machine."""
+    """A connection of the person to a server, or of anybody to a port of this machine."""
     port = server if isinstance(server, int) else server.port
-    settings = {"open_timeout": _SECONDS, "close_timeout": 1, "compression": None, "proxy": None}
+    headers = {} if isinstance(server, int) else server.headers
+    settings: dict[str, Any] = {
+        "additional_headers": headers,
+        "open_timeout": _SECONDS,
+        "close_timeout": 1,
+        "compression": None,
+        "proxy": None,
+    }
     with connect(f"ws://127.0.0.1:{port}/ws", **settings | options) as connection:
         yield Socket(connection)

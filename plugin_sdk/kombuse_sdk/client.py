@@ -63,11 +63,12 @@ class Answer:
 class Client:
     """One connection, kept open. Paths are templates: `get("/api/projects/{}", slug)`."""
 
-    def __init__(self, home: Path | None = None) -> None:
+    def __init__(self, home: Path | None = None, *, seconds: float = _TIMEOUT_SECONDS) -> None:
+        """`seconds` is how long an answer may take."""
         self.home = default_home() if home is None else home.expanduser()
         self.port = find_port(home)
         self.token = find_token(self.home)
-        self._connection = HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT_SECONDS)
+        self._connection = HTTPConnection("127.0.0.1", self.port, timeout=seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -78,13 +79,13 @@ class Client:
     def close(self) -> None:
         self._connection.close()
 
-    def get(self, path: str, *values: object, **query: Any) -> Any:
+    def get(self, path: str, /, *values: object, **query: Any) -> Any:
         """Query parameters that are None are left out."""
         address = _fill(path, values)
         given = {name: _plain(value) for name, value in query.items() if value is not None}
         return self._call("GET", f"{address}?{urlencode(given)}" if given else address)
 
-    def pages(self, path: str, *values: object, **query: Any) -> Iterator[Any]:
+    def pages(self, path: str, /, *values: object, **query: Any) -> Iterator[Any]:
         """Every item of a list, page by page."""
         offset = 0
         while True:
@@ -99,6 +100,9 @@ class Client:
 
     def patch(self, path: str, *values: object, body: Any = None) -> Any:
         return self._call("PATCH", _fill(path, values), body)
+
+    def put(self, path: str, *values: object, body: Any = None) -> Any:
+        return self._call("PUT", _fill(path, values), body)
 
     def delete(self, path: str, *values: object, body: Any = None) -> Any:
         return self._call("DELETE", _fill(path, values), body)

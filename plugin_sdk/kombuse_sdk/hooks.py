@@ -6,12 +6,13 @@ All are optional but `kombuse_plugin`. A plugin module must be inert: import wha
 """
 
 from collections.abc import Iterable
-from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
     from fastapi import APIRouter
 
     from kombuse_sdk.agents import AgentBackend
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         Setting,
         Subscriber,
     )
+    from kombuse_sdk.updates import Kind, Updater
 
 __all__ = ["BEHAVIOUR_HOOKS", "KINDS", "REGISTRATION_HOOKS", "hookimpl", "hookspec"]
 
@@ -51,7 +53,7 @@ def kombuse_plugin() -> "PluginInfo":  # type: ignore[empty-body]
 
 
 @hookspec
-def kombuse_migrations() -> Traversable:  # type: ignore[empty-body]
+def kombuse_migrations() -> "Traversable":  # type: ignore[empty-body]
     """The folder of numbered SQL files (`0001_what.sql`) that make the plugin's tables."""
 
 
@@ -116,7 +118,7 @@ def kombuse_package_sections(kernel: "Kernel") -> Iterable["PackageSection[Any]"
 
 
 @hookspec
-def kombuse_package() -> Traversable:  # type: ignore[empty-body]
+def kombuse_package() -> "Traversable":  # type: ignore[empty-body]
     """The folder of a declarative package (`.kombuse-plugin/plugin.json`) inside the plugin.
 
     It is offered for installation into projects, like the packages of a feed.
@@ -166,7 +168,12 @@ def kombuse_tool_decision(tx: "ReadTx", call: "ToolCall") -> "ToolDecision | Non
     """Who makes this tool call and whether they may; None leaves it to the next plugin."""
 
 
-BEHAVIOUR_HOOKS = frozenset({"kombuse_event", "kombuse_tool_decision"})
+@hookspec(firstresult=True)
+def kombuse_updater(kernel: "Kernel", kind: "Kind") -> "Updater | None":
+    """What updates the application (`app`) or the command line (`shell`); asked once for each."""
+
+
+BEHAVIOUR_HOOKS = frozenset({"kombuse_event", "kombuse_tool_decision", "kombuse_updater"})
 REGISTRATION_HOOKS = (
     frozenset(
         name

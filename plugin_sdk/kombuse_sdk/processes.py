@@ -12,6 +12,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import IO, TYPE_CHECKING
 
+from kombuse_sdk.home import TOKEN_FILE
+
 if TYPE_CHECKING:
     from httpx import Client
 
@@ -63,12 +65,23 @@ class ServerProcess:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def token(self) -> str | None:
+        """What it wants of everybody who asks, if it was told to."""
+        path = self.home / TOKEN_FILE
+        return path.read_text(encoding="ascii") if path.exists() else None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request of the person carries."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
     @cached_property
     def http(self) -> "Client":
-        """A client whose addresses are relative to the server, as `/api/tickets`."""
+        """A client of the person; addresses are relative to the server, as `/api/tickets`."""
         from httpx import Client
 
-        return Client(base_url=self.url, timeout=30, trust_env=False)
+        return Client(base_url=self.url, headers=self.headers, timeout=30, trust_env=False)
 
     @property
     def output(self) -> str:

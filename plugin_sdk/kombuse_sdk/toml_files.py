@@ -27,7 +27,10 @@ def parse(path: Path, data: bytes | None) -> dict[str, Any]:
 
 
 def with_values(path: Path, data: bytes | None, wanted: dict[str, Any]) -> bytes | None:
-    """The file with the wanted values, or None when it has them; ValueError when that cannot be."""
+    """The file with the wanted values, or None when it has them; ValueError when that cannot be.
+
+    A key whose wanted value is None is removed.
+    """
     current = parse(path, data)
     expected = copy.deepcopy(current)
     try:
@@ -83,13 +86,16 @@ def _nested(values: dict[str, Any]) -> "TOMLDocument":
     ((name, tables),) = values.items()
     parent = tomlkit.table(is_super_table=True)
     for key, table in tables.items():
-        parent[key] = table
+        parent[key] = {name: value for name, value in table.items() if value is not None}
     document[name] = parent
     return document
 
 
 def _merge(table: _Table, wanted: dict[str, Any]) -> None:
     for key, value in wanted.items():
+        if value is None:
+            table.pop(key, None)
+            continue
         if not isinstance(value, dict):
             table[key] = value
             continue

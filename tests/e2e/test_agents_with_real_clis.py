@@ -7,7 +7,7 @@ its test is skipped, and the stand-in for it goes the same way.
 import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,15 +87,33 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
+def backends(models: dict[str, ModelServer], homes: dict[str, Path]) -> dict[str, Any]:
+    """What the servers are told about the programs."""
+    return {p.backend_type: {"env": p.settle(homes[p.name], models[p.name].url)} for p in PROGRAMS}
+
+
+@pytest.fixture(scope="module")
 def agents_server(
-    tmp_path_factory: pytest.TempPathFactory,
-    models: dict[str, ModelServer],
-    homes: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory, backends: dict[str, Any]
 ) -> Iterator[ServerProcess]:
     """One server for all: whatever a program does to it, the next test needs it."""
+    with agents_at(tmp_path_factory, backends=backends) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def guarded_server(
+    tmp_path_factory: pytest.TempPathFactory, backends: dict[str, Any]
+) -> Iterator[ServerProcess]:
+    """One that answers nobody without a token."""
+    with agents_at(tmp_path_factory, backends=backends, require_token=True) as server:
+        yield server
+
+
+@contextmanager
+def agents_at(tmp_path_factory: pytest.TempPathFactory, **config: Any) -> Iterator[ServerProcess]:
     home = tmp_path_factory.mktemp("server") / "home"
-    settled = {p.backend_type: p.settle(homes[p.name], models[p.name].url) for p in PROGRAMS}
-    configure(home, backends={name: {"env": env} for name, env in settled.items()})
+    configure(home, **config)
     with running_server(home) as server:
         yield server
         assert "Traceback" not in server.output
@@ -125,8 +143,32 @@ def desk(
     agents_server: ServerProcess,
     tmp_path: Path,
 ) -> Iterator[Desk]:
-    with open_socket(agents_server) as socket:
-        tracker = Tracker(agents_server, socket)
+    with desk_at(agents_server, program, binary, models, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def guarded_desk(
+    program: Program,
+    binary: Path,
+    models: dict[str, ModelServer],
+    guarded_server: ServerProcess,
+    tmp_path: Path,
+) -> Iterator[Desk]:
+    with desk_at(guarded_server, program, binary, models, tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def desk_at(
+    server: ServerProcess,
+    program: Program,
+    binary: Path,
+    models: dict[str, ModelServer],
+    tmp_path: Path,
+) -> Iterator[Desk]:
+    with open_socket(server) as socket:
+        tracker = Tracker(server, socket)
         project = tracker.make.project(name=tmp_path.name, local_path=str(tmp_path))
         tracker.set(f"binaries.{program.name}.{project['id']}", str(binary))
         label = tracker.make.label(project, name="agent")
@@ -207,6 +249,24 @@ def test_a_label_starts_the_agent_and_its_ticket_tells_what_it_did(desk: Desk) -
     assert told == ["label.added", "agent.started", "comment.added", "agent.completed"]
     invocation = desk.invocation()
     assert (invocation["status"], invocation["attempts"]) == ("completed", 1)
+
+
+def test_where_a_token_is_required_the_agent_comments_by_its_own(guarded_desk: Desk) -> None:
+    desk = guarded_desk
+    desk.model.play(desk.program.command(COMMAND), desk.comment("It is mended."), say("Done."))
+
+    session_id = desk.call_agent()
+    desk.answer(desk.tracker.wait("agent.permission_pending", sessionId=session_id), "allow")
+    desk.tracker.wait("agent.complete", kombuseSessionId=session_id, status="completed")
+
+    session = desk.tracker.session(session_id)
+    used = uses(session)
+    assert not used["mcp__kombuse__add_comment"].get("isError"), used
+    (comment,) = desk.tracker.comments(desk.ticket)
+    assert (comment["body"], comment["author_id"]) == ("It is mended.", desk.agent["id"])
+    token = str(desk.tracker.server.token)
+    assert token not in json.dumps(session.events)
+    assert token not in desk.tracker.server.output
 
 
 def test_the_session_records_every_step_and_streams_it(desk: Desk) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kombuse_sdk.agents import RunOptions
 from kombuse_sdk.binaries import Found, meets_minimum
+from kombuse_sdk.mcp_clients import Server
 from kombuse_sdk.process import child_environment
 
 __all__ = ["command_line", "environment", "prompt_file"]
@@ -55,8 +56,8 @@ def command_line(program: Found, options: RunOptions, prompt_path: Path | None =
     elif options.system_prompt:
         line += ["--append-system-prompt", options.system_prompt]
     if options.mcp_url:
-        servers = {"kombuse": {"type": "http", "url": options.mcp_url}}
-        line += ["--mcp-config", json.dumps({"mcpServers": servers})]
+        server = Server(options.mcp_url, options.mcp_token is not None).for_claude
+        line += ["--mcp-config", json.dumps({"mcpServers": {"kombuse": server}})]
     return [part.replace("\0", "") for part in line]
 
 
@@ -66,4 +67,5 @@ def environment(
     extra = {"CLAUDE_CODE_ENTRYPOINT": "sdk-py"}
     if options.thinking_tokens is not None:
         extra["MAX_THINKING_TOKENS"] = str(options.thinking_tokens)
-    return child_environment(program.command, extra | dict(configured), without=_HIDDEN)
+    own = extra | dict(configured) | options.environment
+    return child_environment(program.command, own, without=_HIDDEN)

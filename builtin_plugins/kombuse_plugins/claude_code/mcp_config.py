@@ -11,17 +11,28 @@ from typing import Any
 
 from kombuse_sdk import json_files
 from kombuse_sdk.config_files import Reversible
-from kombuse_sdk.mcp_clients import editing, server_url, stop_sessions
+from kombuse_sdk.mcp_clients import (
+    bridge_path,
+    editing,
+    our_server,
+    stop_sessions,
+    with_claude_server,
+)
 from kombuse_sdk.types import Kernel
 
-__all__ = ["client_path", "settings_path", "status", "switch"]
+__all__ = ["client_path", "config_folder", "settings_path", "status", "switch"]
 
 _NAME = "kombuse"
 _SERVERS = "mcpServers"
 
 
+def config_folder() -> Path:
+    """Where Claude Code keeps what is the person's own."""
+    return _own_folder() or Path("~/.claude").expanduser()
+
+
 def settings_path() -> Path:
-    return (_own_folder() or Path("~/.claude").expanduser()) / "settings.local.json"
+    return config_folder() / "settings.local.json"
 
 
 def client_path() -> Path:
@@ -42,13 +53,13 @@ def status() -> dict[str, Any]:
         "url": _text(usable.get("url")),
         "command": _text(usable.get("command")),
         "args": [str(arg) for arg in args] if isinstance(args, list) else [],
-        "bridge_path": None,
+        "bridge_path": bridge_path(),
     }
 
 
 def switch(kernel: Kernel, enabled: bool) -> dict[str, Any]:
     """Raises Conflict for a file that does not parse, Forbidden for one that is read-only."""
-    url = server_url(kernel)
+    server = our_server(kernel).for_claude
     backups = kernel.config.home / "config-backups"
     files = [Reversible(path, backups) for path in (settings_path(), client_path())]
     with editing():
@@ -56,11 +67,11 @@ def switch(kernel: Kernel, enabled: bool) -> dict[str, Any]:
         entries = [_entry(file.path, data) for file, data in found]
         if enabled:
             for _, data in found:  # what cannot be edited is told before anything is written
-                _with(url, data)
+                _with(server, data)
         changes = [
-            file.apply(partial(_with, url), is_new=entry is None)
+            file.apply(partial(_with, server), is_new=entry is None)
             if enabled
-            else file.take_back(partial(_with, url), _without)
+            else file.take_back(partial(_with, server), _without)
             for file, entry in zip(files, entries, strict=True)
         ]
     stopped = stop_sessions(kernel, "claude-code") if any(changes) else 0
@@ -96,19 +107,16 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _with(url: str, data: bytes | None) -> bytes | None:
-    """A server of that name that the person starts by a command stays as it is."""
+def _with(server: dict[str, Any], data: bytes | None) -> bytes | None:
+    """A server of that name that is the person's own stays as it is."""
     config = json_files.parse(data)
     servers = config.setdefault(_SERVERS, {})
     if not isinstance(servers, dict):
         raise ValueError(f"left as it is: {_SERVERS} is not an object")
-    entry = servers.get(_NAME)
-    if isinstance(entry, dict) and _text(entry.get("command")):
+    new = with_claude_server(servers.get(_NAME), server)
+    if new is None:
         return None
-    new = {"type": "http", "url": url}
-    if isinstance(entry, dict) and entry.get("url") == url:
-        return None
-    servers[_NAME] = {**entry, **new} if isinstance(entry, dict) else new
+    servers[_NAME] = new
     return json_files.render(config, data)
 
 

@@ -19,6 +19,7 @@ from kombuse_sdk.agents import (
     RunOptions,
 )
 from kombuse_sdk.binaries import Finder, Found, Program, backend_options, meets_minimum
+from kombuse_sdk.mcp_clients import Bridge, Server, our_server, with_codex_server
 from kombuse_sdk.process import ChildProcess, child_environment
 from kombuse_sdk.types import Kernel
 
@@ -32,6 +33,7 @@ _NO_CLI = (
 _TOO_OLD = f"Update Codex to {MINIMUM} or later: npm install -g @openai/codex@latest"
 _PLACES = ("/Applications/Codex.app/Contents/Resources/codex",)
 _KEPT_SECONDS = 300.0
+_SERVER = "mcp_servers.kombuse"
 
 
 class CodexBackend:
@@ -51,9 +53,9 @@ class CodexBackend:
             raise BackendFailed(f"CLI path: {found.command} — not found. {_NO_CLI}")
         if not meets_minimum(found.version, MINIMUM):
             raise BackendFailed(f"Codex {found.version} is too old. {_TOO_OLD}")
-        overrides = await asyncio.to_thread(_overrides, options.mcp_url)
-        child = await self._start(found, overrides, options.cwd)
-        run = CodexRun(options, child, has_server=any(".url=" in item for item in overrides))
+        overrides = await asyncio.to_thread(_overrides, options, our_server(self._kernel))
+        child = await self._start(found, overrides, options.cwd, options.environment)
+        run = CodexRun(options, child, has_server=f"{_SERVER}.enabled=true" in overrides)
         try:
             await run.start()
         except BaseException:
@@ -98,10 +100,14 @@ class CodexBackend:
         return _catalogue(answer.get("data"))
 
     async def _start(
-        self, found: Found, overrides: Sequence[str], cwd: Path | None
+        self,
+        found: Found,
+        overrides: Sequence[str],
+        cwd: Path | None,
+        own: Mapping[str, str] | None = None,
     ) -> ChildProcess:
         configured = backend_options(self._kernel, self.name).env
-        env = child_environment(found.command, configured)
+        env = child_environment(found.command, {**configured, **(own or {})})
         try:
             return await ChildProcess.start(command_line(found, overrides), cwd=cwd, env=env)
         except OSError as error:
@@ -116,19 +122,34 @@ def command_line(found: Found, overrides: Sequence[str]) -> list[str]:
     return line
 
 
-def _overrides(mcp_url: str | None) -> list[str]:
+def _overrides(options: RunOptions, bridge: Bridge) -> list[str]:
     """Our server for this run. One that the person has switched off stays off, and one that is
     started by a command keeps that: Codex refuses an entry with both."""
-    try:
-        entry = mcp_config.entry(mcp_config.config_path().read_bytes())
-    except (OSError, ValueError):
-        entry = {}
+    project = options.cwd / ".codex" / "config.toml"
+    entry = _entry(mcp_config.config_path()) | _entry(project)
     if entry.get("enabled") is False:
-        return ["mcp_servers.kombuse.enabled=false"]
-    if "command" in entry or mcp_url is None:
+        return [f"{_SERVER}.enabled=false"]
+    if options.mcp_url is None:
         return []
-    url = f"mcp_servers.kombuse.url={json.dumps(mcp_url)}"
-    return [url, "mcp_servers.kombuse.enabled=true"]
+    if "command" in entry:
+        server = with_codex_server(entry, bridge.for_codex)
+        if not server:
+            return []
+    else:
+        server = Server(options.mcp_url, options.mcp_token is not None).for_codex
+    given = [
+        f"{_SERVER}.{name}={json.dumps(value)}"
+        for name, value in server.items()
+        if value is not None
+    ]
+    return [*given, f"{_SERVER}.enabled=true"]
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    try:
+        return mcp_config.entry(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
 
 
 def _catalogue(data: Any) -> ModelCatalogue:

@@ -7,7 +7,13 @@ from typing import Any
 
 from kombuse_sdk import toml_files
 from kombuse_sdk.config_files import Reversible
-from kombuse_sdk.mcp_clients import editing, server_url, stop_sessions
+from kombuse_sdk.mcp_clients import (
+    bridge_path,
+    editing,
+    our_server,
+    stop_sessions,
+    with_codex_server,
+)
 from kombuse_sdk.types import Kernel
 
 __all__ = ["config_path", "entry", "status", "switch"]
@@ -33,7 +39,7 @@ def status() -> dict[str, Any]:
         "url": _text(found.get("url")),
         "command": _text(found.get("command")),
         "args": [str(arg) for arg in args] if isinstance(args, list) else [],
-        "bridge_path": None,
+        "bridge_path": bridge_path(),
     }
 
 
@@ -41,9 +47,9 @@ def switch(kernel: Kernel, enabled: bool) -> dict[str, Any]:
     """Raises Conflict for a file that does not parse, Forbidden for one that is read-only."""
     path = config_path()
     file = Reversible(path, kernel.config.home / "config-backups")
-    enable = partial(_enabled, path, server_url(kernel))
+    enable = partial(_enabled, path, our_server(kernel).for_codex)
     with editing():
-        is_new = not entry(_read(path))
+        is_new = entry(_read(path)).get("enabled") is not True
         if enabled:
             is_changed = file.apply(enable, is_new=is_new)
         else:
@@ -70,10 +76,9 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _enabled(path: Path, url: str, data: bytes | None) -> bytes | None:
-    """A server of that name that the person starts by a command is only switched on."""
-    wanted: dict[str, Any] = {} if "command" in entry(data) else {"url": url}
-    return _with(path, wanted | {"enabled": True}, data)
+def _enabled(path: Path, server: dict[str, Any], data: bytes | None) -> bytes | None:
+    """A server of that name that is the person's own is only switched on."""
+    return _with(path, with_codex_server(entry(data), server) | {"enabled": True}, data)
 
 
 def _disabled(path: Path, data: bytes | None) -> bytes | None:

@@ -1,9 +1,9 @@
-"""Database explorer: read-only SQL over the tracker's own database."""
+"""The database: an explorer with read-only SQL, and backups."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from kombuse_sdk import PluginInfo, Service, hookimpl
+from kombuse_sdk import Job, PluginInfo, Service, hookimpl
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -19,10 +19,26 @@ def kombuse_plugin() -> PluginInfo:
 
 @hookimpl
 def kombuse_services(kernel: "Kernel") -> Iterable[Service[object]]:
+    from kombuse_plugins.database.backups import Backups
     from kombuse_plugins.database.sandbox import Explorer
     from kombuse_plugins.database.service import Queries
 
-    return [Service(Queries, Queries(Explorer(kernel.config.database_path)))]
+    queries = Queries(Explorer(kernel.config.database_path))
+    return [Service(Queries, queries), Service(Backups, Backups(kernel))]
+
+
+@hookimpl
+def kombuse_jobs() -> Iterable[Job]:
+    from kombuse_plugins.database import service
+
+    return [Job(name="database.backups", every=60, run=service.back_up_if_due)]
+
+
+@hookimpl
+def kombuse_startup(kernel: "Kernel") -> None:
+    from kombuse_plugins.database import service
+
+    service.report_plan(kernel)
 
 
 @hookimpl
@@ -41,6 +57,8 @@ def kombuse_mcp_tools() -> "Iterable[Tool]":
 
 @hookimpl
 def kombuse_shutdown(kernel: "Kernel") -> None:
+    from kombuse_plugins.database.backups import Backups
     from kombuse_plugins.database.service import Queries
 
+    kernel.services.get(Backups).close()
     kernel.services.get(Queries).close()

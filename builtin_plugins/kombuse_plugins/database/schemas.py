@@ -1,4 +1,4 @@
-"""Wire shapes of the database explorer."""
+"""Wire shapes of the database explorer and of backups."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,7 +6,17 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from kombuse_sdk.schemas import Body, LooseInt, NonEmpty, Output, issue_error
 
-__all__ = ["QueryBody", "QueryParam", "QueryRows", "Sql", "Table", "Tables"]
+__all__ = [
+    "Backup",
+    "BackupFailure",
+    "BackupStatus",
+    "QueryBody",
+    "QueryParam",
+    "QueryRows",
+    "Sql",
+    "Table",
+    "Tables",
+]
 
 
 def _param(value: Any) -> Any:
@@ -40,3 +50,29 @@ class Table(Output):
 
 class Tables(Output):
     tables: list[Table]
+
+
+class Backup(Output):
+    """An archive of the database and the uploaded files."""
+
+    name: str
+    kind: Literal["scheduled", "manual"]
+    size: int
+    created_at: str
+
+
+class BackupFailure(Output):
+    at: str
+    error: str
+
+
+class BackupStatus(Output):
+    """`every_seconds` is null when none are made by themselves, `problem` why not; newest first."""
+
+    every_seconds: int | None
+    keep: int
+    problem: str | None
+    running: bool
+    last_failure: BackupFailure | None
+    folder: str
+    backups: list[Backup]

@@ -1,18 +1,33 @@
-"""The explorer for those who must not wait: its calls in threads of their own."""
+"""The explorer for those who must not wait, its calls in threads of their own; due backups."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from kombuse_plugins.database.backups import Backups
 from kombuse_plugins.database.sandbox import Explorer, Param, QueryResult
 from kombuse_sdk.errors import NotFound, Unavailable
+from kombuse_sdk.types import Kernel
 
-__all__ = ["Queries"]
+__all__ = ["Queries", "back_up_if_due", "report_plan"]
 
 T = TypeVar("T")
+log = logging.getLogger("kombuse.backups")
 _THREADS = 8
+
+
+def back_up_if_due(kernel: Kernel) -> None:
+    kernel.services.get(Backups).begin_if_due()
+
+
+def report_plan(kernel: Kernel) -> None:
+    """A plan that nobody follows must not look like one that is followed."""
+    problem = kernel.services.get(Backups).plan.problem
+    if problem is not None:
+        log.warning("no backups are made by themselves: %s", problem)
 
 
 class Queries:

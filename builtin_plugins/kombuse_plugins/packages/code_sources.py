@@ -42,7 +42,9 @@ def _rows(database: Path) -> list[Any]:
     if not database.exists():
         return []
     try:
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+        # Not `mode=ro`: the last reader to leave could not take the files of the log with it.
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True)) as connection:
+            connection.execute("PRAGMA query_only = ON")
             connection.row_factory = sqlite3.Row
             return connection.execute(_ALLOWED).fetchall()
     except sqlite3.Error as error:

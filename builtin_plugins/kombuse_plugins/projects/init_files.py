@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kombuse_plugins.projects.schemas import InitOptions
 from kombuse_sdk import config_files, json_files
+from kombuse_sdk.mcp_clients import Bridge, with_claude_server
 
 __all__ = ["run"]
 
@@ -14,16 +15,16 @@ _BOM = b"\xef\xbb\xbf"
 Step = Callable[[], str | None]
 
 
-def run(folder: Path, url: str, options: InitOptions) -> list[dict[str, str]]:
+def run(folder: Path, server: Bridge, options: InitOptions) -> list[dict[str, str]]:
     """Do every step that is not left out; one that fails does not keep the others from running."""
-    return [_outcome(name, step) for name, step in _steps(folder, url, options)]
+    return [_outcome(name, step) for name, step in _steps(folder, server, options)]
 
 
-def _steps(folder: Path, url: str, options: InitOptions) -> Iterator[tuple[str, Step]]:
+def _steps(folder: Path, server: Bridge, options: InitOptions) -> Iterator[tuple[str, Step]]:
     """Name and function of each step; it returns why there was nothing to do, None if it did it."""
     if not options.skip_mcp_json:
         for name in (".mcp.json", ".claude/mcp.json"):
-            yield name, lambda name=name: _mcp_json(folder, name, url)  # type: ignore[misc]
+            yield name, lambda name=name: _mcp_json(folder, name, server)  # type: ignore[misc]
     if not options.skip_agents_md:
         yield "AGENTS.md", lambda: _agents_md(folder)
     if not options.skip_kombuse_dir:
@@ -42,12 +43,12 @@ def _outcome(name: str, step: Step) -> dict[str, str]:
     return {"file": name, "action": "created"}
 
 
-def _mcp_json(folder: Path, name: str, url: str) -> str | None:
+def _mcp_json(folder: Path, name: str, server: Bridge) -> str | None:
     skipped: str | None = None
 
     def change(data: bytes | None) -> bytes | None:
         nonlocal skipped
-        new = _with_server(data, url)
+        new = _with_server(data, server)
         skipped = _EXISTS if new is None else None
         return new
 
@@ -55,15 +56,17 @@ def _mcp_json(folder: Path, name: str, url: str) -> str | None:
     return skipped
 
 
-def _with_server(data: bytes | None, url: str) -> bytes | None:
-    """The configuration with our server in it; None if it has one."""
+def _with_server(data: bytes | None, server: Bridge) -> bytes | None:
+    """The configuration with our server in it; None if it has it, or one of the person's own."""
     config = json_files.parse(data)
     servers = config.setdefault("mcpServers", {})
     if not isinstance(servers, dict):
         raise ValueError("left as it is: mcpServers is not an object")
-    if "kombuse" in servers:
+    entry = servers.get("kombuse")
+    new = with_claude_server(entry, server.for_claude)
+    if new is None or (isinstance(entry, dict) and not ("url" in entry or "command" in entry)):
         return None
-    servers["kombuse"] = {"type": "http", "url": url}
+    servers["kombuse"] = new
     return json_files.render(config, data)
 
 

@@ -13,6 +13,8 @@ from kombuse_sdk.sql import JsonText
 from kombuse_sdk.storage import ReadTx, WriteTx
 
 __all__ = [
+    "add",
+    "at_path",
     "create",
     "delete",
     "folder",
@@ -51,15 +53,16 @@ def next_ticket_number(tx: WriteTx, project_id: str) -> int:
 
 
 def get(tx: ReadTx, project_id: str) -> JsonText:
-    found = queries.one(tx, project_id)
-    if found is None:
-        raise NotFound("Project not found")
-    return found
+    return NotFound.unless(queries.one(tx, project_id), "Project")
 
 
 def local_path(tx: ReadTx, reference: str) -> str | None:
     """The folder of a project, if it has one."""
     return _row(tx, reference).local_path
+
+
+def at_path(tx: ReadTx, local_path: str) -> str | None:
+    return queries.by_local_path(tx, local_path)
 
 
 def folder(tx: ReadTx, reference: str) -> str:
@@ -86,6 +89,10 @@ def create(tx: WriteTx, body: ProjectCreate) -> JsonText:
     return get(tx, project_id)
 
 
+def add(tx: WriteTx, *, name: str, owner_id: str, local_path: str) -> JsonText:
+    return create(tx, ProjectCreate(name=name, owner_id=owner_id, local_path=local_path))
+
+
 def update(tx: WriteTx, reference: str, body: ProjectUpdate) -> JsonText:
     """Values that are there already change nothing, not even the time of the last change."""
     row = _row(tx, reference)
@@ -108,10 +115,9 @@ def delete(tx: WriteTx, project_id: str) -> None:
 
 def _row(tx: ReadTx, reference: str) -> ProjectRow:
     project_id = resolve(tx, reference)
-    row = None if project_id is None else tx.get(ProjectRow, project_id)
-    if row is None:
-        raise NotFound("Project not found")
-    return row
+    return NotFound.unless(
+        None if project_id is None else tx.get(ProjectRow, project_id), "Project"
+    )
 
 
 def _require_free(tx: ReadTx, values: dict[str, Any], project_id: str) -> None:

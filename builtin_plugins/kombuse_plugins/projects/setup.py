@@ -13,6 +13,7 @@ from kombuse_plugins.projects import codex, init_files, service
 from kombuse_plugins.projects.schemas import InitOptions, ProjectCreate, ProjectUpdate
 from kombuse_sdk import config_files
 from kombuse_sdk.errors import BadRequest, Invalid, issue
+from kombuse_sdk.mcp_clients import Bridge, our_server
 from kombuse_sdk.sql import JsonText
 from kombuse_sdk.types import Kernel
 
@@ -28,7 +29,7 @@ async def create(kernel: Kernel, body: ProjectCreate) -> Any:
     made = await kernel.db.write_async(lambda tx: service.create(tx, body))
     if not path:
         return made
-    return _with(made, await asyncio.to_thread(_set_up, Path(path), _mcp_url(kernel)))
+    return _with(made, await asyncio.to_thread(_set_up, Path(path), our_server(kernel)))
 
 
 async def update(kernel: Kernel, reference: str, body: ProjectUpdate) -> Any:
@@ -41,18 +42,14 @@ async def update(kernel: Kernel, reference: str, body: ProjectUpdate) -> Any:
     saved = await kernel.db.write_async(lambda tx: service.update(tx, reference, body))
     if not path:
         return saved
-    return _with(saved, await asyncio.to_thread(_configure_codex, Path(path), _mcp_url(kernel)))
+    return _with(saved, await asyncio.to_thread(_configure_codex, Path(path), our_server(kernel)))
 
 
 async def init(kernel: Kernel, path: str, options: InitOptions) -> Any:
     if not await asyncio.to_thread(os.path.isdir, path):
         raise BadRequest(f"Project path does not exist or is not a directory: {path}")
-    done = await asyncio.to_thread(init_files.run, Path(path), _mcp_url(kernel), options)
+    done = await asyncio.to_thread(init_files.run, Path(path), our_server(kernel), options)
     return {"projectPath": path, "files": done}
-
-
-def _mcp_url(kernel: Kernel) -> str:
-    return f"http://127.0.0.1:{kernel.config.port}/mcp"
 
 
 async def _require_directory(path: str) -> None:
@@ -60,18 +57,18 @@ async def _require_directory(path: str) -> None:
         raise Invalid(issue("custom", ["local_path"], f"{path} is not an existing directory"))
 
 
-def _set_up(folder: Path, url: str) -> str | None:
-    warning = _configure_codex(folder, url)
+def _set_up(folder: Path, server: Bridge) -> str | None:
+    warning = _configure_codex(folder, server)
     if warning is not None:
         return warning
-    done = init_files.run(folder, url, InitOptions())
+    done = init_files.run(folder, server, InitOptions())
     failed = [f"{item['file']}: {item['reason']}" for item in done if item["action"] == "error"]
     return f"Project init failed: {'; '.join(failed)}" if failed else None
 
 
-def _configure_codex(folder: Path, url: str) -> str | None:
+def _configure_codex(folder: Path, server: Bridge) -> str | None:
     try:
-        codex.configure(folder, url)
+        codex.configure(folder, server)
     except Exception as error:
         log.warning("Codex is not configured for %s: %s", folder, error)
         return f"Codex configuration failed: {config_files.reason(error)}"

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from kombuse_sdk.console import CommandError, ExitCode, one_line, report
+from kombuse_sdk.console import CommandError, ExitCode, one_line, report, warn
 from kombuse_sdk.types import Command
 
 __all__ = ["app", "run"]
@@ -39,14 +39,15 @@ _OWN = (
     Command(
         name="plugin",
         target="kombuse_kernel.cli.plugins:app",
-        help="See which plugins there are.",
+        help="See, make, install and publish plugins.",
     ),
 )
 _COMPLETION = ("install_completion", "show_completion")  # options of the whole, not of a part
 _EPILOG = (
     "Exit codes: 0 done; 1 the server said no (not found, invalid, conflict); 2 wrong usage; 3 no"
     " server is running; 4 the home or the port is taken; 5 the storage cannot be used (disk full,"
-    " read-only, damaged).\n\n"
+    " read-only, damaged). `plugin` and `init` say more than 1: 6 not found; 7 a package is damaged,"
+    " unsafe or not what was announced; 8 a registry cannot be used.\n\n"
     "Every command that shows something takes --json. Colours appear on a terminal only, never"
     " with NO_COLOR set. --home or KOMBUSE_HOME name the data folder, instead of ~/.kombuse."
 )
@@ -67,7 +68,7 @@ class RootGroup(TyperGroup):
         if found is None:
             self.commands = {item.name: self.get_command(ctx, item.name) for item in _commands()}
             return super().resolve_command(ctx, args)
-        return found.name, _load(found), args[1:]
+        return found.name, _load_whole(found), args[1:]
 
 
 app = typer.Typer(
@@ -114,7 +115,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
 
 
 def _commands() -> list[Command]:
-    """Our own come first; a plugin's command of the same name as an earlier one is left out."""
+    """One of each name, ours first; later groups of a name add their commands to the first."""
     found = {item.name: item for item in _OWN}
     for item in _offered():
         found.setdefault(item.name, item)
@@ -130,6 +131,24 @@ def _offered() -> Iterable[Command]:
     from kombuse_kernel.cli.plugin_commands import offered_commands
 
     return offered_commands()
+
+
+def _load_whole(command: Command) -> Any:
+    """With the commands that plugins add to a group of this name; none takes another's place."""
+    found = _load(command)
+    if not isinstance(found, TyperGroup):
+        return found
+    for offered in _offered():
+        if offered.name != command.name or offered is command:
+            continue
+        try:
+            added = _load(offered)
+        except CommandError as error:
+            warn(error.message)
+            continue
+        if isinstance(added, TyperGroup):
+            found.commands = {**added.commands, **found.commands}
+    return found
 
 
 def _load(command: Command) -> Any:

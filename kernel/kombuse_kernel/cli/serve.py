@@ -77,7 +77,12 @@ def _ready(kernel: "RunningKernel", is_new: bool, open_browser: bool) -> None:
     url = f"http://127.0.0.1:{kernel.config.port}"
     lines = [f"Kombuse is ready at {url}"]
     if is_new:
-        lines.append(f"  A new database was made: {kernel.config.database_path}")
+        lines += [
+            f"  A new database was made: {kernel.config.database_path}",
+            "  To begin, with agents for triage, planning, coding and review, in the folder of your"
+            " code:",
+            "    kombuse init",
+        ]
     else:
         lines.append(f"  The database: {kernel.config.database_path}")
     lines += [

@@ -11,8 +11,9 @@ from tests.fakes import fake_plugin
 
 from kombuse_sdk import Service
 from kombuse_sdk.contracts import Sessions
+from kombuse_sdk.mcp_clients import bridge_path, our_server
+from kombuse_sdk.types import Kernel
 
-ENTRY = {"type": "http", "url": "http://127.0.0.1:3331/mcp"}
 PATH = "/api/claude-code/mcp"
 
 
@@ -52,6 +53,12 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def entry(kernel: Kernel) -> dict[str, Any]:
+    """What is written into both files."""
+    return our_server(kernel).for_claude
+
+
+@pytest.fixture
 def settings(own_home: Path) -> Path:
     (own_home / ".claude").mkdir()
     return own_home / ".claude" / "settings.local.json"
@@ -77,20 +84,28 @@ def test_nothing_is_configured_at_first(client: TestClient, own_home: Path) -> N
         "url": None,
         "command": None,
         "args": [],
-        "bridge_path": None,
+        "bridge_path": bridge_path(),
     }
     assert list(own_home.iterdir()) == []
 
 
 def test_enabling_writes_both_files(
-    client: TestClient, settings: Path, client_file: Path, stopping: Stopping
+    client: TestClient,
+    settings: Path,
+    client_file: Path,
+    stopping: Stopping,
+    entry: dict[str, Any],
+    kombuse_home: Path,
 ) -> None:
     status = put(client, True)
 
-    assert (status["enabled"], status["configured"], status["url"]) == (True, True, ENTRY["url"])
+    assert (status["enabled"], status["configured"], status["url"]) == (True, True, None)
+    assert (status["command"], status["args"]) == (entry["command"], entry["args"])
+    assert status["command"] == status["bridge_path"] and Path(status["command"]).is_absolute()
+    assert status["args"] == ["mcp", "--home", str(kombuse_home)]
     assert status["stopped_sessions"] == 2 and stopping.stopped == ["claude-code"]
     for path in (settings, client_file):
-        assert json.loads(path.read_bytes()) == {"mcpServers": {"kombuse": ENTRY}}
+        assert json.loads(path.read_bytes()) == {"mcpServers": {"kombuse": entry}}
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -135,7 +150,7 @@ def test_a_server_that_is_started_by_a_command_is_left_alone(
 
 
 def test_an_entry_without_an_address_is_configured_but_not_enabled(
-    client: TestClient, client_file: Path
+    client: TestClient, client_file: Path, entry: dict[str, Any]
 ) -> None:
     client_file.write_text('{"mcpServers": {"kombuse": {"env": {"A": "b"}}}}', encoding="utf-8")
 
@@ -143,19 +158,35 @@ def test_an_entry_without_an_address_is_configured_but_not_enabled(
     put(client, True)
 
     assert (before["enabled"], before["configured"]) == (False, True)
-    entry = json.loads(client_file.read_bytes())["mcpServers"]["kombuse"]
-    assert entry == {"env": {"A": "b"}, **ENTRY}
+    written = json.loads(client_file.read_bytes())["mcpServers"]["kombuse"]
+    assert written == {"env": {"A": "b"}, **entry}
 
 
-def test_the_port_of_an_older_entry_is_brought_up_to_date(
-    client: TestClient, client_file: Path
+@pytest.mark.parametrize(
+    "old",
+    [
+        {"type": "http", "url": "http://127.0.0.1:9/mcp", "headers": {"Authorization": "x"}},
+        {"type": "stdio", "command": "/gone/bin/kombuse", "args": ["mcp"]},
+        {"command": "/gone/python", "args": ["-m", "kombuse_kernel.cli", "mcp", "--home", "x"]},
+    ],
+)
+def test_an_older_entry_of_ours_is_brought_up_to_date(
+    client: TestClient, client_file: Path, entry: dict[str, Any], old: dict[str, Any]
 ) -> None:
-    old = {"type": "http", "url": "http://127.0.0.1:9/mcp"}
     client_file.write_text(json.dumps({"mcpServers": {"kombuse": old}}), encoding="utf-8")
 
     put(client, True)
 
-    assert json.loads(client_file.read_bytes())["mcpServers"]["kombuse"] == ENTRY
+    assert json.loads(client_file.read_bytes())["mcpServers"]["kombuse"] == entry
+
+
+def test_a_server_elsewhere_is_left_alone(client: TestClient, client_file: Path) -> None:
+    text = '{"mcpServers": {"kombuse": {"type": "http", "url": "https://kombuse.test/mcp"}}}'
+    client_file.write_text(text, encoding="utf-8")
+
+    put(client, True)
+
+    assert client_file.read_text(encoding="utf-8") == text
 
 
 def test_the_folder_of_claude_may_be_elsewhere(

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-URL = "http://127.0.0.1:3331/mcp"
+from kombuse_sdk.mcp_clients import bridge_path, our_server
+from kombuse_sdk.types import Kernel
+
 PATH = "/api/codex/mcp"
 
 
@@ -38,18 +40,22 @@ def test_nothing_is_configured_at_first(client: TestClient, config: Path) -> Non
         "url": None,
         "command": None,
         "args": [],
-        "bridge_path": None,
+        "bridge_path": bridge_path(),
     }
 
 
-def test_the_entry_is_written_below_what_is_there(client: TestClient, config: Path) -> None:
+def test_the_entry_is_written_below_what_is_there(
+    kernel: Kernel, client: TestClient, config: Path
+) -> None:
     before = '# mine\nmodel = "x" # my model\n\n[mcp_servers.other]\ncommand = "o"\n'
     config.write_text(before, encoding="utf-8")
 
     status = put(client, True)
 
-    assert (status["enabled"], status["url"]) == (True, URL)
-    assert entry_in(config) == {"url": URL, "enabled": True}
+    server = our_server(kernel).for_codex
+    assert (status["enabled"], status["url"]) == (True, None)
+    assert (status["command"], status["args"]) == (server["command"], server["args"])
+    assert entry_in(config) == {**server, "enabled": True}
     assert config.read_text(encoding="utf-8").startswith(before)
 
 
@@ -72,7 +78,7 @@ def test_a_file_that_was_made_goes_again(client: TestClient, config: Path) -> No
     assert not config.exists()
 
 
-def test_what_was_changed_meanwhile_stays(client: TestClient, config: Path) -> None:
+def test_what_was_changed_meanwhile_stays(kernel: Kernel, client: TestClient, config: Path) -> None:
     put(client, True)
     config.write_text("# new\n" + config.read_text(encoding="utf-8"), encoding="utf-8")
 
@@ -80,7 +86,20 @@ def test_what_was_changed_meanwhile_stays(client: TestClient, config: Path) -> N
 
     assert (status["enabled"], status["configured"]) == (False, True)
     assert config.read_text(encoding="utf-8").startswith("# new\n")
-    assert entry_in(config) == {"url": URL, "enabled": False}
+    assert entry_in(config) == {**our_server(kernel).for_codex, "enabled": False}
+
+
+def test_an_older_entry_of_ours_is_brought_up_to_date(
+    kernel: Kernel, client: TestClient, config: Path
+) -> None:
+    old = '[mcp_servers.kombuse]\nurl = "http://127.0.0.1:9/mcp"\nbearer_token_env_var = "X"\n'
+    config.write_text(f"{old}startup_timeout_sec = 5 # slow\n", encoding="utf-8")
+
+    put(client, True)
+
+    server = our_server(kernel).for_codex
+    assert entry_in(config) == {**server, "enabled": True, "startup_timeout_sec": 5}
+    assert "startup_timeout_sec = 5 # slow\n" in config.read_text(encoding="utf-8")
 
 
 def test_a_switch_says_what_it_wants(client: TestClient) -> None:
