@@ -42,9 +42,10 @@ def _rows(database: Path) -> list[Any]:
     if not database.exists():
         return []
     try:
-        # Not `mode=ro`: the last reader to leave could not take the files of the log with it.
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True)) as connection:
-            connection.execute("PRAGMA query_only = ON")
+        # A reader that finds no log would make one, and could not take it away again.
+        has_log = database.with_name(f"{database.name}-wal").exists()
+        mode = "mode=ro" if has_log else "mode=ro&immutable=1"
+        with closing(sqlite3.connect(f"{database.as_uri()}?{mode}", uri=True)) as connection:
             connection.row_factory = sqlite3.Row
             return connection.execute(_ALLOWED).fetchall()
     except sqlite3.Error as error:
