@@ -13,7 +13,7 @@ from kombuse_plugins.desktop.errors import BrowserGone, LoadTimeout, ProtocolErr
 from kombuse_plugins.desktop.mode import Mode
 from kombuse_plugins.desktop.page import Page
 from kombuse_sdk.process import child_environment, output
-from kombuse_sdk.types import Config
+from kombuse_sdk.types import Kernel
 
 __all__ = ["Browser"]
 
@@ -26,8 +26,9 @@ OnClosed = Callable[[str], None]
 class Browser:
     """`on_closed` is told the target id of each page that is no more."""
 
-    def __init__(self, config: Config, mode: Mode, on_closed: OnClosed) -> None:
-        self._config = config
+    def __init__(self, kernel: Kernel, mode: Mode, on_closed: OnClosed) -> None:
+        self._config = kernel.config
+        self._headers = {n.decode(): value.decode() for n, value in kernel.access.headers}
         self._mode = mode
         self._on_closed = on_closed
         self._connection: Connection
@@ -127,7 +128,7 @@ class Browser:
         page = Page(self._connection, target_id, made["sessionId"])
         self._pages[page.session] = page
         self._ports[target_id] = port
-        await page.prepare(port, size)
+        await page.prepare(port, size, self._headers)
         return page
 
     def _take_event(self, session: str | None, method: str, params: dict[str, Any]) -> None:

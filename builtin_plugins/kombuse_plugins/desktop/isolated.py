@@ -13,7 +13,7 @@ from pathlib import Path
 from kombuse_plugins.desktop import isolated_process
 from kombuse_plugins.desktop.errors import LoadTimeout
 from kombuse_sdk.errors import Unavailable
-from kombuse_sdk.home import PORT_FILE, write_private
+from kombuse_sdk.home import PORT_FILE, TOKEN_FILE, write_private
 from kombuse_sdk.process import ChildProcess, child_environment
 from kombuse_sdk.types import Kernel
 
@@ -80,6 +80,8 @@ def _copy(kernel: Kernel, home: Path) -> None:
     if config.uploads.is_dir():
         shutil.copytree(config.uploads, home / config.uploads.name, copy_function=_link)
     write_private(home / "config.json", json.dumps(_values(kernel)))
+    if kernel.access.is_required:  # the same, so that the browser has one for all its windows
+        shutil.copy2(config.home / TOKEN_FILE, home / TOKEN_FILE)
 
 
 def _values(kernel: Kernel) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """What can be done with one page: load, run scripts, wait, take pictures."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -35,8 +35,13 @@ class Page:
         self._loaded = ""
         self._on_load = asyncio.Event()
 
-    async def prepare(self, port: int, size: tuple[int, int] | None) -> None:
-        """Say once what holds for all that it loads; `size` is for windows that nobody sees."""
+    async def prepare(
+        self, port: int, size: tuple[int, int] | None, headers: Mapping[str, str]
+    ) -> None:
+        """Say once what holds for all that it loads; `size` is for windows that nobody sees.
+
+        `headers` go with every request, of which all are made to our own servers.
+        """
         script = bridge(port)
         commands = [
             self.call("Page.enable"),
@@ -45,6 +50,9 @@ class Page:
             self.call("Page.addScriptToEvaluateOnNewDocument", source=script, worldName=_WORLD),
             self.call("Fetch.enable", patterns=[{"resourceType": "Document"}]),
         ]
+        if headers:
+            commands.append(self.call("Network.enable"))
+            commands.append(self.call("Network.setExtraHTTPHeaders", headers=dict(headers)))
         if size is not None:
             width, height = size
             metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}

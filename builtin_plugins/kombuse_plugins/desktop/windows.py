@@ -170,7 +170,7 @@ class Windows:
             if not self._browser.ended.is_set():
                 return self._browser, False
             await self._lost(self._browser)
-        browser = Browser(self._kernel.config, self._mode, self._closed_by_browser)
+        browser = Browser(self._kernel, self._mode, self._closed_by_browser)
         await browser.start(first)
         self._browser = browser
         self._spawn(self._follow(browser))
