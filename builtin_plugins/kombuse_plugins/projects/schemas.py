@@ -1,12 +1,13 @@
 """Wire shapes of projects."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from kombuse_plugins.projects.slugs import is_uuid
 from kombuse_sdk.schemas import (
+    ABSENT,
     Body,
     Id,
     Limit,
@@ -29,9 +30,6 @@ __all__ = [
     "ProjectUpdate",
     "SavedProject",
 ]
-
-# For fields that may be absent but not null; `Body.changes` leaves them out.
-ABSENT: Any = None
 
 
 def _not_a_uuid(value: str) -> str:

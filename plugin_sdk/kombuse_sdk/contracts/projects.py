@@ -25,6 +25,17 @@ class Projects(Protocol):
         """The folder of a project, if it has one; NotFound."""
         ...
 
+    def at_path(self, tx: ReadTx, local_path: str) -> str | None:
+        """The id of the project with exactly this folder."""
+        ...
+
+    def add(self, tx: WriteTx, *, name: str, owner_id: str, local_path: str) -> JsonText:
+        """A new project with a folder, into which nothing is written; as the API answers it.
+
+        Raises Conflict when another project has the folder.
+        """
+        ...
+
     def next_ticket_number(self, tx: WriteTx, project_id: str) -> int:
         """Take the next ticket number of a project; numbers are never given out twice."""
         ...
