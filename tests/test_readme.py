@@ -28,7 +28,10 @@ def test_the_five_minute_tour_works_as_written(tmp_path: Path) -> None:
     steps = _steps()
     script = "\n".join(f"{command}\necho '--- {n} ---'" for n, (command, _) in enumerate(steps))
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    with running_server(tmp_path / ".kombuse"):
+    home = tmp_path / ".kombuse"
+    home.mkdir(mode=0o700)
+    (home / "config.json").write_text('{"plugins": {"default_registry": false}}')
+    with running_server(home):
         done = subprocess.run(
             ["bash", "-e", "-c", script],
             env=os.environ | {"HOME": str(tmp_path), "PATH": path},
