@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 from tests.fakes import fake_plugin
 
@@ -16,7 +17,18 @@ from kombuse_sdk.contracts.sessions import SessionRef
 from kombuse_sdk.storage import ReadTx, WriteTx
 from kombuse_sdk.types import Kernel
 
-__all__ = ["WITHOUT_SESSIONS", "FakeSessions", "Runs", "make_agent", "make_trigger", "new_session"]
+__all__ = [
+    "WITHOUT_SESSIONS",
+    "FakeSessions",
+    "Runs",
+    "kombuse_config",
+    "make_agent",
+    "make_trigger",
+    "new_session",
+    "plugins_under_test",
+    "runs",
+    "sessions",
+]
 
 _ENOUGH = 100
 # Without the plugin of real sessions, so that the fake provides the contract.
@@ -136,3 +148,23 @@ class Runs:
     def events(self, event_type: str) -> list[Any]:
         found = self.client.get("/api/events", params={"event_type": event_type}).json()
         return list(reversed(found))
+
+
+@pytest.fixture
+def sessions() -> FakeSessions:
+    return FakeSessions()
+
+
+@pytest.fixture
+def plugins_under_test(sessions: FakeSessions) -> list[object]:
+    return [sessions.plugin()]
+
+
+@pytest.fixture
+def kombuse_config() -> dict[str, Any]:
+    return dict(WITHOUT_SESSIONS)
+
+
+@pytest.fixture
+def runs(kernel: Kernel, client: TestClient) -> Runs:
+    return Runs(kernel, client)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from tests.command_line import CommandLine
+from tests.plugin_commands import Plugins, open_project, quiet_home
 
 from kombuse_sdk.processes import ServerProcess, running_server
 
@@ -51,3 +52,19 @@ def command_line(
         return CommandLine(home, capsys)
 
     return on
+
+
+@pytest.fixture(scope="module")
+def quiet_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """Like `server`, with no registry to ask."""
+    with running_server(quiet_home(tmp_path_factory.mktemp("quiet") / "home")) as process:
+        yield process
+
+
+@pytest.fixture
+def plugins(
+    command_line: Callable[[Path], CommandLine], quiet_server: ServerProcess, tmp_path: Path
+) -> Plugins:
+    """`kombuse plugin` in a project of its own."""
+    line = command_line(quiet_server.home)
+    return open_project(line, quiet_server, tmp_path.name, tmp_path / "work")

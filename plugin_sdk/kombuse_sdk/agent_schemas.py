@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from kombuse_sdk.schemas import Body, Int, JsonObject, NonEmpty, Text, issue_error
+from kombuse_sdk.schemas import ABSENT, Body, Int, JsonObject, NonEmpty, Text, issue_error
 
 __all__ = [
     "SELF",
@@ -37,8 +37,6 @@ __all__ = [
 SELF = "$SELF"
 """An agent's own id in the triggers of its file: it has another one wherever that is installed."""
 
-# For fields that may be absent but not null; `Body.changes` leaves them out.
-_ABSENT: Any = None
 
 # https://semver.org/#is-there-a-suggested-regular-expression-regex-to-check-a-semver-string
 _SEMVER = re.compile(
@@ -68,7 +66,7 @@ class ResourcePermission(Body):
     resource: _Pattern
     actions: Annotated[list[Action], Field(min_length=1)]
     scope: Scope
-    filter: Text | JsonObject = _ABSENT
+    filter: Text | JsonObject = ABSENT
 
 
 class ToolPermission(Body):
@@ -89,12 +87,12 @@ class _Open(BaseModel):
 
 
 class AnthropicConfig(_Open):
-    thinking: StrictBool | JsonObject = _ABSENT
-    thinking_budget: _PositiveInt = _ABSENT
+    thinking: StrictBool | JsonObject = ABSENT
+    thinking_budget: _PositiveInt = ABSENT
 
 
 class OpenaiConfig(_Open):
-    response_format: Literal["json", "text"] | JsonObject = _ABSENT
+    response_format: Literal["json", "text"] | JsonObject = ABSENT
 
 
 _BACKENDS = "claude-code, codex, mock, or what a plugin offers"
@@ -103,27 +101,27 @@ _BACKENDS = "claude-code, codex, mock, or what a plugin offers"
 class AgentConfig(_Open):
     """How an agent runs. A `type` that is a string selects the preset."""
 
-    type: Any = _ABSENT
-    backend_type: Annotated[NonEmpty, Field(description=_BACKENDS)] = _ABSENT
-    model: Text = _ABSENT
-    max_tokens: _PositiveInt = _ABSENT
-    temperature: Annotated[StrictInt | StrictFloat, Field(ge=0, le=1)] = _ABSENT
-    anthropic: AnthropicConfig = _ABSENT
-    openai: OpenaiConfig = _ABSENT
-    retry_on_failure: StrictBool = _ABSENT
-    max_retries: Annotated[Int, Field(ge=0, le=100)] = _ABSENT
-    timeout_ms: _PositiveInt = _ABSENT
-    enabled_for_chat: StrictBool = _ABSENT
-    can_invoke_agents: StrictBool = _ABSENT
+    type: Any = ABSENT
+    backend_type: Annotated[NonEmpty, Field(description=_BACKENDS)] = ABSENT
+    model: Text = ABSENT
+    max_tokens: _PositiveInt = ABSENT
+    temperature: Annotated[StrictInt | StrictFloat, Field(ge=0, le=1)] = ABSENT
+    anthropic: AnthropicConfig = ABSENT
+    openai: OpenaiConfig = ABSENT
+    retry_on_failure: StrictBool = ABSENT
+    max_retries: Annotated[Int, Field(ge=0, le=100)] = ABSENT
+    timeout_ms: _PositiveInt = ABSENT
+    enabled_for_chat: StrictBool = ABSENT
+    can_invoke_agents: StrictBool = ABSENT
     trusts_imported_authors: Annotated[
         StrictBool, Field(description="What imported profiles do may start the agent")
-    ] = _ABSENT
-    max_chain_depth: Annotated[Int, Field(ge=1, le=100)] = _ABSENT
-    max_concurrent: Annotated[_PositiveInt, Field(description="Runs at one time")] = _ABSENT
-    auto_approved_tools_override: list[Text] = _ABSENT
-    auto_approved_bash_commands_override: list[Text] = _ABSENT
-    clear_base_bash_commands: StrictBool = _ABSENT
-    min_backend_version: _Version = _ABSENT
+    ] = ABSENT
+    max_chain_depth: Annotated[Int, Field(ge=1, le=100)] = ABSENT
+    max_concurrent: Annotated[_PositiveInt, Field(description="Runs at one time")] = ABSENT
+    auto_approved_tools_override: list[Text] = ABSENT
+    auto_approved_bash_commands_override: list[Text] = ABSENT
+    clear_base_bash_commands: StrictBool = ABSENT
+    min_backend_version: _Version = ABSENT
 
     @model_validator(mode="after")
     def _is_json(self) -> "AgentConfig":
@@ -148,8 +146,8 @@ class System(Body):
 
 class OtherAgent(Body):
     type: Literal["agent"]
-    agent_id: NonEmpty = _ABSENT
-    agent_type: NonEmpty = _ABSENT
+    agent_id: NonEmpty = ABSENT
+    agent_type: NonEmpty = ABSENT
 
 
 AllowedInvoker = Annotated[Anybody | Person | System | OtherAgent, Field(discriminator="type")]

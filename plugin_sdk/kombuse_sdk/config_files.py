@@ -4,15 +4,17 @@ What is made in a project's folder may be read by those who can read the folder,
 own umask shuts out everybody else; what is made elsewhere is private.
 """
 
+import errno
 import hashlib
 import os
-import secrets
 import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["Change", "Reversible", "create_empty", "edit", "make_folder", "reason"]
+from kombuse_sdk.whole_files import replace
+
+__all__ = ["Change", "Reversible", "create_empty", "edit", "is_denied", "make_folder", "reason"]
 
 Change = Callable[[bytes | None], bytes | None]
 # Two requests that edit one file must not lose each other's change.
@@ -40,9 +42,9 @@ def edit(
             return False
         if status is None:
             _make(real.parent, inside)
-            _replace(real, new, _openness(inside) & 0o666 & openness)
+            replace(real, new, _openness(inside) & 0o666 & openness)
         elif os.access(real, os.W_OK):
-            _replace(real, new, stat.S_IMODE(status.st_mode) & openness)
+            replace(real, new, stat.S_IMODE(status.st_mode) & openness)
         else:
             raise PermissionError(f"{path} is read-only")
         return True
@@ -87,7 +89,7 @@ class Reversible:
         self.backup.unlink(missing_ok=True)
         if data is not None:
             self.backup.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _replace(self.backup, data, 0o600)
+            replace(self.backup, data)
 
 
 def create_empty(path: Path) -> bool:
@@ -109,6 +111,11 @@ def make_folder(path: Path, inside: Path) -> bool:
     real.mkdir()
     real.chmod(_openness(inside))
     return True
+
+
+def is_denied(error: OSError) -> bool:
+    """Whether the place is one where nothing may be written, and not something else failed."""
+    return isinstance(error, PermissionError) or error.errno == errno.EROFS
 
 
 def reason(error: Exception) -> str:
@@ -152,18 +159,3 @@ def _make(folder: Path, inside: Path | None) -> None:
     for path in reversed(missing):
         path.mkdir(exist_ok=True)
         path.chmod(mode)
-
-
-def _replace(real: Path, data: bytes, mode: int) -> None:
-    temporary = real.with_name(f".{real.name[:100]}.{secrets.token_hex(8)}.tmp")
-    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        temporary.chmod(mode)
-        temporary.replace(real)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -38,7 +38,9 @@ __all__ = [
 _UNBROKEN = 100_000
 Home = Annotated[
     Path | None,
-    typer.Option("--home", envvar="KOMBUSE_HOME", help="The data folder.  [default: ~/.kombuse]"),
+    typer.Option(
+        "--home", envvar="KOMBUSE_HOME", help="The data folder.", show_default="~/.kombuse"
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 

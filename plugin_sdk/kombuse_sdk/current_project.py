@@ -5,6 +5,8 @@ one that `kombuse project use` remembered in the home.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +16,7 @@ from kombuse_sdk.client import Client
 from kombuse_sdk.exit_codes import CommandError, ExitCode
 from kombuse_sdk.home import write_private
 
-__all__ = ["Project", "current_project", "remember"]
+__all__ = ["Project", "current_project", "in_project", "remember"]
 
 Project = Annotated[
     str | None,
@@ -35,6 +37,13 @@ def current_project(api: Client, given: str | None) -> dict[str, Any]:
         )
     found: dict[str, Any] = api.get("/api/projects/{}", chosen)
     return found
+
+
+@contextmanager
+def in_project(home: Path | None, given: str | None) -> Iterator[tuple[Client, str]]:
+    """A client, and the id of the project that the command is about."""
+    with Client(home) as api:
+        yield api, current_project(api, given)["id"]
 
 
 def remember(home: Path, project_id: str) -> None:

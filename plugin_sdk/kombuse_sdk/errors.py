@@ -16,7 +16,7 @@ KombuseError
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 __all__ = [
     "BadGateway",
@@ -34,6 +34,8 @@ __all__ = [
     "UnsupportedMediaType",
     "issue",
 ]
+
+_T = TypeVar("_T")
 
 
 def issue(code: str, path: Sequence[str | int], message: str, **extra: Any) -> dict[str, Any]:
@@ -87,6 +89,13 @@ class Forbidden(KombuseError):
 
 class NotFound(KombuseError):
     status = 404
+
+    @classmethod
+    def unless(cls, found: _T | None, resource: str) -> _T:
+        """What was found, if it was."""
+        if found is None:
+            raise cls(f"{resource} not found")
+        return found
 
 
 class Conflict(KombuseError):

@@ -6,7 +6,12 @@ __all__ = ["CommandError", "ExitCode"]
 
 
 class ExitCode(IntEnum):
-    """For scripts; the same in every command."""
+    """For scripts; the same in every command.
+
+    Commands about packages tell apart what is REFUSED elsewhere: there is no such package, plugin
+    or project (6); a package is damaged, unsafe or not what was announced (7); a registry, or
+    another place that packages come from, cannot be used (8).
+    """
 
     OK = 0
     REFUSED = 1
@@ -14,6 +19,9 @@ class ExitCode(IntEnum):
     NOT_RUNNING = 3
     TAKEN = 4
     STORAGE = 5
+    NOT_FOUND = 6
+    INTEGRITY = 7
+    NETWORK = 8
 
 
 class CommandError(Exception):

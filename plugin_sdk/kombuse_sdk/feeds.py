@@ -39,6 +39,7 @@ class PackageVersion:
     release_notes: str | None = None
     yanked: str | None = None
     deprecated: str | None = None
+    min_kombuse_version: str | None = None
     signatures: tuple[Mapping[str, str], ...] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
 

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from kombuse_sdk import whole_files
+
 __all__ = [
     "DEFAULT_PORT",
     "PORT_FILE",
@@ -43,13 +45,4 @@ def find_token(home: Path) -> str | None:
 
 def write_private(path: Path, text: str) -> None:
     """Replace a file in one step, readable by its owner only; a link at `path` is replaced too."""
-    import tempfile
-
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink()
-        raise
+    whole_files.replace(path, text.encode())

@@ -1,10 +1,10 @@
-"""Edits of other programs' JSON files in the form that they have."""
+"""JSON files that people and other programs write: read them, edit them in the form they have."""
 
 import json
 import re
 from typing import Any
 
-__all__ = ["parse", "render"]
+__all__ = ["object_in", "parse", "render"]
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -19,6 +19,15 @@ def parse(data: bytes | None) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise ValueError("not a JSON object, left as it is")
     return loaded
+
+
+def object_in(data: bytes | str | None) -> dict[str, Any]:
+    """The object in a file; an empty one for what is none, as where nothing depends on it."""
+    try:
+        found = json.loads(data or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def render(value: dict[str, Any], like: bytes | None) -> bytes:

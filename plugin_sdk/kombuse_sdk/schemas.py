@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 __all__ = [
+    "ABSENT",
     "MAX_INT",
     "Body",
     "ExternalUrl",
@@ -39,6 +40,9 @@ __all__ = [
     "timestamp",
     "with_bounds",
 ]
+
+ABSENT: Any = None
+"""The default of fields that may be absent but not null; `Body.changes` leaves them out."""
 
 MAX_INT = 2**53 - 1
 _DIGITS = re.compile(r"-?\d+", re.ASCII)

@@ -21,9 +21,10 @@ from pathlib import Path
 from threading import Lock
 from typing import IO
 
-from kombuse_registry.errors import ArchiveTooLarge, InvalidArchive, UnsafeArchiveEntry
+from kombuse_registry.errors import ArchiveTooLarge, InvalidArchive
 from kombuse_registry.paths import Paths
 from kombuse_registry.tar_reader import Entry, entries
+from kombuse_sdk.whole_files import replacing
 
 __all__ = [
     "LIMITS",
@@ -145,24 +146,17 @@ def write_archive(
     `mtime` is in seconds since 1970. The target is replaced at once, or left as it was when the
     archive could not be read again (the errors of `read_archive`).
     """
-    _check_paths(files)
+    paths = Paths()
+    for path in files:
+        paths.add(path, is_folder=False)
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            with gzip.GzipFile("", "wb", 9, file, mtime=0) as stream:
-                for path in sorted(files, key=str.encode):
-                    _add(stream, path, files[path], mtime, path in executables)
-                stream.write(bytes(2 * tarfile.BLOCKSIZE))
-            file.flush()
-            os.fsync(file.fileno())
-        written = read_archive(temporary, limits)
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with replacing(target, 0o644) as file:
+        with gzip.GzipFile("", "wb", 9, file, mtime=0) as stream:
+            for path in sorted(files, key=str.encode):
+                _add(stream, path, files[path], mtime, path in executables)
+            stream.write(bytes(2 * tarfile.BLOCKSIZE))
+        file.flush()
+        written = read_archive(Path(file.name), limits)
     return ArchiveInfo(path=target, checksum=written.checksum, size=written.size)
 
 
@@ -262,9 +256,7 @@ def _checked(spool: IO[bytes], limits: Limits) -> dict[str, Entry]:
         limits.check_entries(number, paths.folders)
         if entry.is_folder and not entry.path:
             continue
-        problem = paths.problem(entry.path, entry.is_folder)
-        if problem:
-            raise UnsafeArchiveEntry(f"{entry.path[:100]!a} is {problem}")
+        paths.add(entry.path, entry.is_folder)
         limits.check_file(entry.path, entry.size)
         if not entry.is_folder:
             found[entry.path] = entry
@@ -286,14 +278,6 @@ def _add(stream: gzip.GzipFile, path: str, content: bytes, mtime: int, is_execut
     stream.write(header.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
     stream.write(content)
     stream.write(bytes(-len(content) % tarfile.BLOCKSIZE))
-
-
-def _check_paths(files: Collection[str]) -> None:
-    paths = Paths()
-    for path in files:
-        problem = paths.problem(path, is_folder=False)
-        if problem:
-            raise UnsafeArchiveEntry(f"{path[:100]!a} is {problem}")
 
 
 def _make_folder(root: Path, path: str) -> None:

@@ -2,10 +2,11 @@
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from kombuse_sdk import whole_files
 
 __all__ = ["locked", "make_private", "replace"]
 
@@ -31,16 +32,6 @@ def make_private(folder: Path) -> None:
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Readers see the old content or the new, whole; the file is its owner's alone."""
+    """Readers see the old content or the new, whole; file and folder are their owner's alone."""
     make_private(path.parent)
-    descriptor, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    whole_files.replace(path, data)

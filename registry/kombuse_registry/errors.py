@@ -8,6 +8,7 @@ TooLarge
 └── ArchiveTooLarge       413  Archive too large: <what>
 BadGateway
 ├── FeedError             502  Feed "<id>": <text>
+│   └── KeyChanged        502  Feed "<id>": Registry key changed
 └── IntegrityError        502  Integrity check failed: <text>
 NotFound
 └── VersionNotFound       404  Version <v> of "<name>" not found
@@ -24,6 +25,7 @@ __all__ = [
     "IntegrityError",
     "InvalidArchive",
     "InvalidPackage",
+    "KeyChanged",
     "UnsafeArchiveEntry",
     "VersionNotFound",
 ]
@@ -72,8 +74,19 @@ class FeedError(BadGateway):
         self.text = text
 
 
+class KeyChanged(FeedError):
+    """Signed by none of the keys that the registry had when it was first met."""
+
+    code = "KEY_CHANGED"
+
+    def __init__(self, feed_id: str) -> None:
+        super().__init__(feed_id, "Registry key changed")
+
+
 class IntegrityError(BadGateway):
     """Bytes that are not the ones that were announced or signed."""
+
+    code = "INTEGRITY"
 
     def __init__(self, text: str) -> None:
         super().__init__(f"Integrity check failed: {text}")

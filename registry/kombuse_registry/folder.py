@@ -67,13 +67,12 @@ def _walk(folder: Path, limits: Limits) -> Iterator[tuple[str, int]]:
             limits.check_entries(number, paths.folders)
             mode = os.stat(entry, dir_fd=descriptor, follow_symlinks=False).st_mode
             is_folder = stat.S_ISDIR(mode)
-            problem = paths.problem(prefix + entry, is_folder)
+            path = prefix + entry
             if not is_folder and not stat.S_ISREG(mode):
-                problem = "a link, or no regular file"
-            if problem:
-                raise UnsafeArchiveEntry(f"{(prefix + entry)[:100]!a} is {problem}")
+                raise UnsafeArchiveEntry(f"{path[:100]!a} is a link, or no regular file")
+            paths.add(path, is_folder)
             if not is_folder:
-                yield prefix + entry, os.open(entry, _FLAGS, dir_fd=descriptor)
+                yield path, os.open(entry, _FLAGS, dir_fd=descriptor)
 
 
 def _kept(names: list[str], prefix: str) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +28,7 @@ from kombuse_registry.manifest import (
 from kombuse_registry.presets import parse_preset, preset_type
 from kombuse_sdk.agent_files import AgentFile, read_agent_files
 from kombuse_sdk.errors import BadRequest
+from kombuse_sdk.json_files import object_in
 from kombuse_sdk.packages import PackageContent
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Package",
     "PackageCode",
     "build",
+    "digest_of",
     "read_archived_package",
     "read_package",
 ]
@@ -106,17 +107,18 @@ def read_package(path: Path) -> Package:
     return _package(path, found.files, None, found.executables)
 
 
-def build(folder: Path, target: Path) -> ArchiveInfo:
+def build(folder: Path, target: Path, replaced: Mapping[str, bytes] | None = None) -> ArchiveInfo:
     """Write the archive of a folder, or `<name>-<version>.tar.gz` when the target is a folder.
 
-    It has the manifest.json that feeds need even if the folder has none. Equal folders make equal
-    archives. The errors are those of `read_package`, agent files included.
+    It has the manifest.json that feeds need even if the folder has none, and files that are
+    `replaced` instead of those of the folder. Equal folders make equal archives. The errors are
+    those of `read_package`, agent files included.
     """
     package = read_package(folder)
     if package.archive is not None:
         raise InvalidPackage(f"{folder} is no folder")
     read_agent_files(package.content.files)
-    files = dict(package.content.files)
+    files = dict(package.content.files) | dict(replaced or {})
     files.setdefault(MANIFEST_JSON, json_bytes(_metadata_of(package.manifest)))
     if target.is_dir():
         target /= f"{package.manifest.name}-{package.manifest.version}.tar.gz"
@@ -131,6 +133,15 @@ def build(folder: Path, target: Path) -> ArchiveInfo:
 def read_archived_package(archive: Archive, path: Path) -> Package:
     """`path` is what messages name; an archive that a stranger sent has no other."""
     return _package(path, archive.files, archive, archive.executables)
+
+
+def digest_of(files: Mapping[str, bytes]) -> str:
+    """SHA-256 over names and contents; the lengths between them keep two folders apart."""
+    digest = hashlib.sha256()
+    for path in sorted(files, key=str.encode):
+        name = path.encode()
+        digest.update(b"%d %d\n%b%b" % (len(name), len(files[path]), name, files[path]))
+    return digest.hexdigest()
 
 
 def _package(
@@ -203,11 +214,7 @@ def _seconds(moment: str | None) -> int:
 
 
 def _check_type(package_json: bytes | None) -> None:
-    try:
-        document = json.loads(package_json or b"{}")
-    except (ValueError, RecursionError):
-        return
-    kind = document.get("type") if isinstance(document, dict) else None
+    kind = object_in(package_json).get("type")
     if isinstance(kind, str) and kind not in ("", "plugin", *_FOREIGN_TYPES):
         raise InvalidPackage(f'Package type "{kind}" is not installable as a plugin')
 
@@ -253,17 +260,8 @@ def _code(manifest: PluginManifest, files: Mapping[str, bytes]) -> PackageCode |
     return PackageCode(
         entry_point=manifest.entry_point,
         capabilities=tuple(manifest.capabilities),
-        digest=_digest({path: files[path] for path in files if path.startswith(PYTHON)}),
+        digest=digest_of({path: files[path] for path in files if path.startswith(PYTHON)}),
     )
-
-
-def _digest(files: Mapping[str, bytes]) -> str:
-    """SHA-256 over names and contents; the lengths between them keep two folders apart."""
-    digest = hashlib.sha256()
-    for path in sorted(files, key=str.encode):
-        name = path.encode()
-        digest.update(b"%d %d\n%b%b" % (len(name), len(files[path]), name, files[path]))
-    return digest.hexdigest()
 
 
 def _warnings(

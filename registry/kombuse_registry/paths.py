@@ -4,6 +4,7 @@ import re
 import unicodedata
 from typing import Literal
 
+from kombuse_registry.errors import UnsafeArchiveEntry
 from kombuse_registry.names import is_device
 
 __all__ = ["Paths", "file_name_problem", "folded"]
@@ -22,8 +23,13 @@ class Paths:
         self.folders = 0
         """All that there are, also those without an entry of their own."""
 
-    def problem(self, path: str, is_folder: bool) -> str | None:
-        """Take a path with the folders that it is in, or say why it cannot be there."""
+    def add(self, path: str, is_folder: bool) -> None:
+        """Take a path with the folders that it is in; UnsafeArchiveEntry if it cannot be there."""
+        problem = self._problem(path, is_folder)
+        if problem:
+            raise UnsafeArchiveEntry(f"{path[:100]!a} is {problem}")
+
+    def _problem(self, path: str, is_folder: bool) -> str | None:
         problem = file_name_problem(path)
         folder = path.rpartition("/")[0]
         implied = []

@@ -41,9 +41,13 @@ class UnusableToken(RequestFailed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Seconds and bytes that one request may take, redirects and retries included."""
+    """Seconds and bytes that one request may take, redirects and retries included.
+
+    `stall_seconds` may pass without a byte.
+    """
 
     connect_seconds: float = 5
+    stall_seconds: float = 60
     seconds: float = 30
     transfer_seconds: float = 300
     document_bytes: int = 10 * _MIB
@@ -235,6 +239,7 @@ class Transport:
             httpcore2.URL(scheme=scheme, host=host, port=port, target=place.raw_path),
             headers=list((sent | dict(headers)).items()),
             content=content,
+            extensions={"timeout": dict.fromkeys(("read", "write"), self.limits.stall_seconds)},
         )
 
     def _tls_context(self) -> ssl.SSLContext:

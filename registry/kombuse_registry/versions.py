@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Version",
     "is_newer",
-    "is_plain",
     "is_range",
     "is_version",
     "meets_minimum",
@@ -37,7 +36,6 @@ _VERSION = re.compile(
     r"(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?",
     re.ASCII,
 )
-_PLAIN = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 _OPERATOR = re.compile(r"(<=|>=|[<>=^]|~>?)\s*[v=]?\s*")
 
 _Precedence = tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]
@@ -81,11 +79,6 @@ def is_version(text: str) -> bool:
     """Whether it is a version as it stands, with nothing that a reader would have to strip."""
     version = parse(text)
     return version is not None and version.text == text
-
-
-def is_plain(text: str) -> bool:
-    """`X.Y.Z` alone, which is what may be published by hand."""
-    return bool(_PLAIN.fullmatch(text))
 
 
 def is_newer(a: str, b: str) -> bool:

@@ -826,7 +826,7 @@ _UPDATES = tuple(
     row
     for kind in ("updates", "shell-updates")
     for row in (
-        get(f"/api/{kind}/status"),
+        get(f"/api/{kind}/status", may=(503,)),
         post(f"/api/{kind}/check", 200, may=(502, 503)),
         post(f"/api/{kind}/install", 409, may=(503,)),
     )
@@ -868,6 +868,9 @@ OWN_ENDPOINTS = {
     "POST /api/updates/rollback",
     "GET /api/updates/versions",
     "POST /api/updates/dismiss",
+    "POST /api/shell-updates/rollback",
+    "GET /api/shell-updates/versions",
+    "POST /api/shell-updates/dismiss",
 }
 
 # A message to the server, and the type of its first answer.

@@ -230,3 +230,37 @@ def test_plugins_left_out_are_listed_with_the_reason(cli: CommandLine, tmp_path:
     assert "named in disabled_plugins" in lines["settings"]
     assert "failed" in lines["broken"]
     assert "ModuleNotFoundError: No module named 'nowhere'" in lines["broken"]
+
+
+ADDED_APP = """
+import typer
+app = typer.Typer()
+@app.command()
+def greet() -> None:
+    typer.echo("hello")
+@app.command("list")
+def list_plugins() -> None:
+    typer.echo("stolen")
+"""
+
+
+def test_plugin_adds_commands_to_a_group_and_takes_none_from_it(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    env = install(tmp_path / "site", "hello", HELLO.replace('"hello"', '"plugin"'))
+    module = tmp_path / "site" / "hello_plugin" / "cli.py"
+    module.write_text(ADDED_APP, encoding="utf-8")
+
+    assert cli.run_process("plugin", "greet", env=env).out == "hello\n"
+    assert "stolen" not in cli.run_process("plugin", "list", env=env).out
+
+
+def test_commands_that_cannot_be_added_leave_the_group_as_it_is(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    env = install(tmp_path / "site", "hello", HELLO.replace('"hello"', '"plugin"'))
+
+    ended = cli.run_process("plugin", "list", env=env)
+
+    assert (ended.code, "hello" in ended.out) == (0, True)
+    assert ended.err.startswith("warning: the command plugin cannot be loaded: ")

@@ -1,4 +1,4 @@
-"""A small HTTP server that answers as it is told to, and remembers what it was asked."""
+"""Feeds for tests: one of bytes, and a server that answers as told and notes what it is asked."""
 
 import hashlib
 import json
@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from kombuse_registry.archive import write_archive
+from kombuse_sdk.feeds import Download, PackageVersion, Progress
 
-__all__ = ["Asked", "Reply", "StandIn", "package_bytes", "serving", "sha256"]
+__all__ = ["Asked", "BytesFeed", "Reply", "StandIn", "package_bytes", "serving", "sha256"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,31 @@ class Reply:
 
 
 Answer = Reply | Sequence[Reply] | Callable[[Asked], Reply]
+
+
+class BytesFeed:
+    """A feed that hands out bytes, under whatever name, and counts how often."""
+
+    name = "Bytes"
+
+    def __init__(self, data: bytes, feed_id: str = "http:https://h.example") -> None:
+        self.id = feed_id
+        self.data = data
+        self.downloads = 0
+
+    def packages(self) -> list[PackageVersion]:
+        return []
+
+    def versions(self, name: str) -> list[PackageVersion]:
+        return []
+
+    def download(
+        self, version: PackageVersion, folder: Path, progress: Progress | None = None
+    ) -> Download:
+        self.downloads += 1
+        path = folder / "package.tar.gz"
+        path.write_bytes(self.data)
+        return Download(path=path, checksum=None)
 
 
 class StandIn:

@@ -8,36 +8,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.registry.stand_in_feed import package_bytes, sha256
+from tests.registry.stand_in_feed import BytesFeed, package_bytes, sha256
 
 from kombuse_registry.cache import CachedPackage, PackageCache
 from kombuse_registry.errors import IntegrityError, InvalidArchive
-from kombuse_sdk.feeds import Download, PackageVersion, Progress
-
-
-class BytesFeed:
-    """A feed that hands out bytes, and counts how often."""
-
-    name = "Bytes"
-
-    def __init__(self, data: bytes, feed_id: str = "http:https://h.example") -> None:
-        self.id = feed_id
-        self.data = data
-        self.downloads = 0
-
-    def packages(self) -> list[PackageVersion]:
-        return []
-
-    def versions(self, name: str) -> list[PackageVersion]:
-        return []
-
-    def download(
-        self, version: PackageVersion, folder: Path, progress: Progress | None = None
-    ) -> Download:
-        self.downloads += 1
-        path = folder / "package.tar.gz"
-        path.write_bytes(self.data)
-        return Download(path=path, checksum=None)
+from kombuse_sdk.feeds import PackageVersion
 
 
 def wanted(version: str = "1.0.0", name: str = "acme/hello", **more: str) -> PackageVersion:

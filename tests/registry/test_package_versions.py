@@ -74,12 +74,6 @@ def test_the_newest_is_a_release_if_there_is_one() -> None:
     assert versions.newest([]) is None
 
 
-def test_a_plain_version_is_three_numbers() -> None:
-    plain = [text for text in ("1.2.3", "1.2.3-a", "v1.2.3", "1.2", "") if versions.is_plain(text)]
-
-    assert plain == ["1.2.3"]
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from kombuse_sdk import errors
-from kombuse_sdk.errors import Conflict, Invalid, KombuseError, Unprocessable, issue
+from kombuse_sdk.errors import Conflict, Invalid, KombuseError, NotFound, Unprocessable, issue
 
 
 def test_the_tree_in_the_docstring_is_the_tree_of_the_code() -> None:
@@ -41,6 +41,12 @@ def test_a_missing_reference_is_named_with_its_field() -> None:
 
     assert error.body() == {"error": "owner_id does not reference an existing profile"}
     assert error.status == 422
+
+
+def test_what_was_found_is_given_back_and_what_was_not_is_an_error() -> None:
+    assert NotFound.unless("", "Label") == ""
+    with pytest.raises(NotFound, match=r"^Label not found$"):
+        NotFound.unless(None, "Label")
 
 
 def test_issues_are_listed_in_the_body_and_joined_in_the_text() -> None:

@@ -39,6 +39,7 @@ from kombuse_sdk.sockets import Client, SocketMessage
 from kombuse_sdk.storage import ReadTx, WriteTx
 from kombuse_sdk.testing import Factory
 from kombuse_sdk.types import PluginSource
+from kombuse_sdk.updates import UpdateInfo, UpdateStatus
 
 Start = Callable[..., RunningKernel]
 SPECIFIED = sorted(name for name in vars(hooks) if name.startswith("kombuse_"))
@@ -417,3 +418,26 @@ def _tool_decision(start: Start) -> None:
     with kernel.db.read() as tx:
         assert kernel.first("kombuse_tool_decision", tx=tx, call=call) == allowed
         assert kernel.first("kombuse_tool_decision", tx=tx, call=other).behaviour == "deny"
+
+
+class Newest:
+    """Nothing is ever newer."""
+
+    def status(self) -> UpdateStatus:
+        return UpdateStatus(state="idle", current_version="7.0.0")
+
+    def check(self) -> UpdateInfo | None:
+        return None
+
+    def install(self) -> None: ...
+
+    def subscribe(self, listener: Callable[[UpdateStatus], None]) -> None: ...
+
+    def clear_cache(self) -> None: ...
+
+
+def _updater(start: Start) -> None:
+    client = client_of(start(updater=lambda kind: Newest() if kind == "app" else None))
+
+    assert client.get("/api/updates/status").json()["currentVersion"] == "7.0.0"
+    assert client.get("/api/shell-updates/status").status_code == 503

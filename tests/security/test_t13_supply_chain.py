@@ -28,6 +28,11 @@ def registries() -> Iterator[tuple[StandIn, StandIn]]:
 
 
 @pytest.fixture
+def registry(registries: tuple[StandIn, StandIn]) -> StandIn:
+    return registries[0]
+
+
+@pytest.fixture
 def cache(tmp_path: Path) -> PackageCache:
     return PackageCache(tmp_path / "cache")
 
@@ -116,9 +121,8 @@ def test_an_installed_package_comes_from_where_it_came_from(
 
 
 def test_changed_bytes_of_the_same_version_are_refused(
-    registries: tuple[StandIn, StandIn], trusted: TrustedKeys, cache: PackageCache
+    registry: StandIn, trusted: TrustedKeys, cache: PackageCache
 ) -> None:
-    registry, _ = registries
     source = feed(registry, trusted)
     offer(registry)
     fetch(cache, source)
@@ -129,9 +133,8 @@ def test_changed_bytes_of_the_same_version_are_refused(
 
 
 def test_changed_bytes_are_refused_also_when_the_first_are_long_gone(
-    registries: tuple[StandIn, StandIn], trusted: TrustedKeys, cache: PackageCache
+    registry: StandIn, trusted: TrustedKeys, cache: PackageCache
 ) -> None:
-    registry, _ = registries
     source = feed(registry, trusted, allow_unverified=True)
     offer(registry, checksum=None)
     first = fetch(cache, source)
@@ -146,9 +149,8 @@ def test_changed_bytes_are_refused_also_when_the_first_are_long_gone(
 
 
 def test_changed_bytes_are_taken_when_the_person_says_so(
-    registries: tuple[StandIn, StandIn], trusted: TrustedKeys, cache: PackageCache
+    registry: StandIn, trusted: TrustedKeys, cache: PackageCache
 ) -> None:
-    registry, _ = registries
     source = feed(registry, trusted)
     offer(registry)
     fetch(cache, source)
@@ -160,9 +162,8 @@ def test_changed_bytes_are_taken_when_the_person_says_so(
 
 
 def test_a_memory_of_what_was_fetched_that_is_damaged_is_not_ignored(
-    registries: tuple[StandIn, StandIn], trusted: TrustedKeys, cache: PackageCache
+    registry: StandIn, trusted: TrustedKeys, cache: PackageCache
 ) -> None:
-    registry, _ = registries
     source = feed(registry, trusted)
     offer(registry)
     fetch(cache, source)
@@ -174,9 +175,8 @@ def test_a_memory_of_what_was_fetched_that_is_damaged_is_not_ignored(
 
 
 def test_what_is_not_signed_or_signed_by_another_is_refused_where_keys_are_configured(
-    registries: tuple[StandIn, StandIn], trusted: TrustedKeys, cache: PackageCache
+    registry: StandIn, trusted: TrustedKeys, cache: PackageCache
 ) -> None:
-    registry, _ = registries
     key, thief = PrivateKey.generate(), PrivateKey.generate()
     source = feed(registry, trusted, public_keys=[key.public_text])
 
@@ -190,9 +190,8 @@ def test_what_is_not_signed_or_signed_by_another_is_refused_where_keys_are_confi
 
 
 def test_a_registry_that_signed_once_cannot_stop_signing_or_change_its_key(
-    registries: tuple[StandIn, StandIn], trusted: TrustedKeys, cache: PackageCache
+    registry: StandIn, trusted: TrustedKeys, cache: PackageCache
 ) -> None:
-    registry, _ = registries
     offer(registry, "1.0.0", key=PrivateKey.generate())
     fetch(cache, feed(registry, trusted))
 
@@ -203,9 +202,8 @@ def test_a_registry_that_signed_once_cannot_stop_signing_or_change_its_key(
 
 
 def test_a_mirror_that_swaps_the_bytes_and_the_checksum_is_found_out_by_the_signature(
-    registries: tuple[StandIn, StandIn], trusted: TrustedKeys, cache: PackageCache
+    registry: StandIn, trusted: TrustedKeys, cache: PackageCache
 ) -> None:
-    registry, _ = registries
     key = PrivateKey.generate()
     offer(registry, "1.0.0", key=key)
     fetch(cache, feed(registry, trusted))
@@ -223,9 +221,8 @@ def test_a_mirror_that_swaps_the_bytes_and_the_checksum_is_found_out_by_the_sign
 
 
 def test_naming_the_trusted_key_beside_another_does_not_make_the_other_trusted(
-    registries: tuple[StandIn, StandIn], trusted: TrustedKeys, cache: PackageCache
+    registry: StandIn, trusted: TrustedKeys, cache: PackageCache
 ) -> None:
-    registry, _ = registries
     key, thief = PrivateKey.generate(), PrivateKey.generate()
     offer(registry, "1.0.0", key=key)
     fetch(cache, feed(registry, trusted))
@@ -239,9 +236,8 @@ def test_naming_the_trusted_key_beside_another_does_not_make_the_other_trusted(
 
 
 def test_a_damaged_list_of_trusted_keys_trusts_nobody(
-    registries: tuple[StandIn, StandIn], trusted: TrustedKeys, cache: PackageCache
+    registry: StandIn, trusted: TrustedKeys, cache: PackageCache
 ) -> None:
-    registry, _ = registries
     offer(registry, key=PrivateKey.generate())
     for damaged in ("{", "[]", ""):
         trusted.path.write_text(damaged, encoding="utf-8")
@@ -257,10 +253,7 @@ def test_a_downgrade_is_refused() -> None:
     assert (caught.value.status, caught.value.code) == (409, "DOWNGRADE")
 
 
-def test_a_near_miss_of_an_installed_name_is_told(
-    registries: tuple[StandIn, StandIn], trusted: TrustedKeys
-) -> None:
-    registry, _ = registries
+def test_a_near_miss_of_an_installed_name_is_told(registry: StandIn, trusted: TrustedKeys) -> None:
     offer(registry)
 
     found = Resolver([feed(registry, trusted)]).resolve(NAME, known=["acme/he11o", "acme/other"])

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.registry.stand_in_feed import Reply, package_bytes, serving
+from tests.registry.stand_in_feed import BytesFeed, Reply, package_bytes, serving
 
 from kombuse_registry.cache import PackageCache
 from kombuse_registry.client import RegistryClient
@@ -13,7 +13,7 @@ from kombuse_registry.feeds import open_feed
 from kombuse_registry.feeds.filesystem import FilesystemFeed
 from kombuse_registry.trust import TrustedKeys
 from kombuse_sdk.errors import BadRequest
-from kombuse_sdk.feeds import Download, PackageVersion, Progress
+from kombuse_sdk.feeds import PackageVersion
 
 NAMES = [
     "../x",
@@ -40,26 +40,6 @@ NAMES = [
     "$HOME",
     "%2e%2e%2f",
 ]
-
-
-class OneFeed:
-    """Hands out one archive under whatever name."""
-
-    id = "http:https://h.example"
-    name = "One"
-
-    def packages(self) -> list[PackageVersion]:
-        return []
-
-    def versions(self, name: str) -> list[PackageVersion]:
-        return []
-
-    def download(
-        self, version: PackageVersion, folder: Path, progress: Progress | None = None
-    ) -> Download:
-        path = folder / "package.tar.gz"
-        path.write_bytes(package_bytes())
-        return Download(path=path, checksum=None)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -103,7 +83,7 @@ def test_packages_that_a_registry_lists_under_such_names_are_left_out(tmp_path: 
 def test_the_cache_makes_no_path_of_a_name_or_version(tmp_path: Path, name: str) -> None:
     cache = PackageCache(tmp_path / "cache")
 
-    cache.fetch(OneFeed(), PackageVersion(name=name, version=name))
+    cache.fetch(BytesFeed(package_bytes()), PackageVersion(name=name, version=name))
 
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
     names = {path.name for path in (cache.folder / "index").iterdir()}

@@ -1,9 +1,7 @@
 """Agents as markdown files in a folder."""
 
 import asyncio
-import errno
 import json
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +12,11 @@ from kombuse_plugins.agents.presets import DEFAULT_TYPE
 from kombuse_plugins.agents.schemas import Export
 from kombuse_sdk.agent_files import render_agent_file
 from kombuse_sdk.agent_schemas import SELF
+from kombuse_sdk.config_files import is_denied
 from kombuse_sdk.contracts import Profiles, Triggers
 from kombuse_sdk.errors import BadRequest, Forbidden
 from kombuse_sdk.storage import Database, ReadTx, Row
+from kombuse_sdk.whole_files import replace
 
 __all__ = ["Document", "agent_file", "collect", "run", "write"]
 
@@ -78,11 +78,10 @@ def write(directory: Path, documents: Iterable[Document]) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for document in documents:
-            _replace(directory / document.name, document.text)
+            replace(directory / document.name, document.text.encode(), 0o644)
     except OSError as error:
         message = f"Cannot write to directory: {error.strerror or error}"
-        is_denied = isinstance(error, PermissionError) or error.errno == errno.EROFS
-        raise (Forbidden if is_denied else BadRequest)(message) from error
+        raise (Forbidden if is_denied(error) else BadRequest)(message) from error
 
 
 def _trigger(trigger: Mapping[str, Any], agent_id: str) -> dict[str, Any]:
@@ -113,17 +112,3 @@ def _absolute(directory: str) -> Path:
     if not path.is_absolute() or "\0" in directory:
         raise BadRequest("Expected an absolute path")
     return path
-
-
-def _replace(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=".", delete=False
-    ) as file:
-        try:
-            file.write(text)
-            file.flush()
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise

@@ -14,6 +14,7 @@ from kombuse_sdk.agent_schemas import (
     ToolPermission,
 )
 from kombuse_sdk.schemas import (
+    ABSENT,
     Body,
     Limit,
     NonEmpty,
@@ -46,8 +47,6 @@ __all__ = [
     "Uuid",
 ]
 
-# For fields that may be absent but not null; `Body.changes` leaves them out.
-ABSENT: Any = None
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 

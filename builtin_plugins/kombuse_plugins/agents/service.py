@@ -57,10 +57,7 @@ def page(tx: ReadTx, query: AgentFilter) -> JsonText:
 
 
 def show(tx: ReadTx, agent_id: str) -> JsonText:
-    found = queries.one_with_preset(tx, agent_id)
-    if found is None:
-        raise NotFound("Agent not found")
-    return found
+    return NotFound.unless(queries.one_with_preset(tx, agent_id), "Agent")
 
 
 def by_slug(tx: ReadTx, slug: str, query: BySlug) -> JsonText:
@@ -75,9 +72,7 @@ def create(tx: WriteTx, body: AgentCreate) -> JsonText:
     require_backend(tx.kernel, values.get("config", {}))
     project_id = None
     if "project_id" in values:
-        project_id = _resolved(tx, body.project_id)
-        if project_id is None:
-            raise NotFound("Project not found")
+        project_id = NotFound.unless(_resolved(tx, body.project_id), "Project")
     agent_id = values.get("id") or str(uuid.uuid4())
     if queries.row(tx, agent_id) is not None:
         raise Conflict(f"Agent {agent_id} already exists")

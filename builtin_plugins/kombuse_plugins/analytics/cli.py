@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from kombuse_sdk.client import Client
 from kombuse_sdk.console import Home, Json, print_json, print_table
-from kombuse_sdk.current_project import Project, current_project
+from kombuse_sdk.current_project import Project, in_project
 
 __all__ = ["app"]
 
@@ -41,9 +40,8 @@ def show(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of text.")] = False,
 ) -> None:
     """A report on the agents and tickets of a project; times are in milliseconds, days in UTC."""
-    with Client(home) as api:
-        query = {"days": days, "from": first, "to": last, "group_by": group_by}
-        project_id = current_project(api, project)["id"]
+    query = {"days": days, "from": first, "to": last, "group_by": group_by}
+    with in_project(home, project) as (api, project_id):
         rows = api.get(f"/api/analytics/{report}", project_id=project_id, **query)
     names = list(rows[0]) if rows else []
     if as_json:

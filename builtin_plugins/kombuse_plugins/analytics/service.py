@@ -53,10 +53,7 @@ def report(tx: ReadTx, query: Q, select: Select[Q]) -> JsonText:
 def _project(tx: ReadTx, reference: str | None) -> str | None:
     if reference is None:
         return None
-    project_id = tx.services.get(Projects).resolve(tx, reference)
-    if project_id is None:
-        raise NotFound("Project not found")
-    return project_id
+    return NotFound.unless(tx.services.get(Projects).resolve(tx, reference), "Project")
 
 
 def _csv(request: Request, found: JsonText, row: type[BaseModel]) -> Response:

@@ -47,9 +47,7 @@ def ticket(tx: ReadTx, project_id: str, number: int) -> Owner:
 
 def comment(tx: ReadTx, comment_id: int) -> Owner:
     comments = tx.services.find(Comments)
-    ticket_id = comments.ticket_id(tx, comment_id) if comments else None
-    if ticket_id is None:
-        raise NotFound("Comment not found")
+    ticket_id = NotFound.unless(comments.ticket_id(tx, comment_id) if comments else None, "Comment")
     return Owner(ticket_id=ticket_id, comment_id=comment_id)
 
 
@@ -91,17 +89,12 @@ def _add(tx: WriteTx, owner: Owner, received: uploads.Upload, storage_path: str)
 
 
 def get(tx: ReadTx, attachment_id: int) -> JsonText:
-    found = queries.one(tx, attachment_id)
-    if found is None:
-        raise NotFound("Attachment not found")
-    return found
+    return NotFound.unless(queries.one(tx, attachment_id), "Attachment")
 
 
 def download(tx: ReadTx, attachment_id: int) -> Download:
     """The stored file. Raises NotFound for the row or for the file."""
-    row = tx.get(AttachmentRow, attachment_id)
-    if row is None:
-        raise NotFound("Attachment not found")
+    row = NotFound.unless(tx.get(AttachmentRow, attachment_id), "Attachment")
     file = storage.locate(tx.kernel.config.uploads, row.storage_path)
     if file is None:
         raise NotFound("File not found on disk")

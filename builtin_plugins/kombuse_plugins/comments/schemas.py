@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, WrapValidator
 
 from kombuse_sdk.schemas import (
+    ABSENT,
     Body,
     Limit,
     LooseInt,
@@ -25,8 +26,6 @@ __all__ = [
     "Mention",
 ]
 
-# For fields that may be absent but not null; `Body.changes` leaves them out.
-ABSENT: Any = None
 # What `parent_id=null` of a query becomes; no comment has this id.
 TOP_LEVEL = 0
 

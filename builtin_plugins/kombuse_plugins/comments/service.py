@@ -36,10 +36,7 @@ __all__ = [
 
 
 def get(tx: ReadTx, comment_id: int) -> JsonText:
-    found = queries.one(tx, comment_id)
-    if found is None:
-        raise NotFound("Comment not found")
-    return found
+    return NotFound.unless(queries.one(tx, comment_id), "Comment")
 
 
 def mentions(tx: ReadTx, comment_id: int) -> JsonText:
@@ -138,10 +135,7 @@ def _require_parent(tx: ReadTx, ticket: TicketRef, parent_id: int) -> None:
 
 
 def _require_row(tx: ReadTx, comment_id: int) -> Row:
-    row = queries.row(tx, comment_id)
-    if row is None:
-        raise NotFound("Comment not found")
-    return row
+    return NotFound.unless(queries.row(tx, comment_id), "Comment")
 
 
 def _source(tx: ReadTx, row: Row, body: str) -> Source:

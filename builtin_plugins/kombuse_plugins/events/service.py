@@ -54,7 +54,5 @@ def create(tx: WriteTx, body: EventCreate) -> JsonText:
 
 
 def _ticket_id(tx: ReadTx, project_id: str, number: int) -> int:
-    tickets = tx.services.find(Tickets)
-    if tickets is None:
-        raise NotFound("Ticket not found")
+    tickets = NotFound.unless(tx.services.find(Tickets), "Ticket")
     return tickets.require(tx, project_id, number).id

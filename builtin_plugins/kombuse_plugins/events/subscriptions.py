@@ -51,14 +51,8 @@ def delete(tx: WriteTx, subscription_id: int) -> None:
 
 
 def _row(tx: ReadTx, subscription_id: int) -> Row:
-    row = queries.subscription_row(tx, subscription_id)
-    if row is None:
-        raise NotFound("Subscription not found")
-    return row
+    return NotFound.unless(queries.subscription_row(tx, subscription_id), "Subscription")
 
 
 def _shown(tx: ReadTx, subscription_id: int) -> JsonText:
-    found = queries.subscription(tx, subscription_id)
-    if found is None:
-        raise NotFound("Subscription not found")
-    return found
+    return NotFound.unless(queries.subscription(tx, subscription_id), "Subscription")

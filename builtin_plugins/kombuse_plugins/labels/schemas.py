@@ -1,11 +1,11 @@
 """Wire shapes of labels."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from kombuse_sdk.contracts.labels import Label
-from kombuse_sdk.schemas import Body, NonEmpty, Output, Query, QueryBool, Text
+from kombuse_sdk.schemas import ABSENT, Body, NonEmpty, Output, Query, QueryBool, Text
 
 __all__ = [
     "Attached",
@@ -18,8 +18,6 @@ __all__ = [
     "PackagedLabel",
 ]
 
-# For fields that may be absent but not null; `Body.changes` leaves them out.
-ABSENT: Any = None
 
 Color = Annotated[str, Field(strict=True, pattern="^#[0-9a-fA-F]{6}$")]
 Flag = Annotated[bool, Field(strict=True)]

@@ -29,10 +29,7 @@ __all__ = [
 
 
 def get(tx: ReadTx, label_id: int) -> JsonText:
-    found = queries.one(tx, label_id)
-    if found is None:
-        raise NotFound("Label not found")
-    return found
+    return NotFound.unless(queries.one(tx, label_id), "Label")
 
 
 def create(tx: WriteTx, project_id: str, body: LabelCreate) -> JsonText:
@@ -76,9 +73,7 @@ def add(
     added_by_id: str | None,
     kombuse_session_id: str | None = None,
 ) -> bool:
-    label = queries.row(tx, label_id)
-    if label is None:
-        raise NotFound("Label not found")
+    label = NotFound.unless(queries.row(tx, label_id), "Label")
     if label["project_id"] != ticket.project_id:
         raise BadRequest("Label is invalid for this project")
     if queries.is_attached(tx, ticket.id, label_id):

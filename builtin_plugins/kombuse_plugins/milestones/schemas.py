@@ -1,10 +1,10 @@
 """Wire shapes of milestones."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from kombuse_sdk.schemas import Body, IsoDate, NonEmpty, Output, Query, Text
+from kombuse_sdk.schemas import ABSENT, Body, IsoDate, NonEmpty, Output, Query, Text
 
 __all__ = [
     "Milestone",
@@ -14,8 +14,6 @@ __all__ = [
     "MilestoneWithStats",
 ]
 
-# For fields that may be absent but not null; `Body.changes` leaves them out.
-ABSENT: Any = None
 
 Status = Literal["open", "closed"]
 

@@ -45,16 +45,11 @@ def belongs_to(tx: ReadTx, milestone_id: int, project_id: str) -> bool:
 
 
 def _row(tx: ReadTx, milestone_id: int) -> MilestoneRow:
-    found = tx.get(MilestoneRow, milestone_id)
-    if found is None:
-        raise NotFound("Milestone not found")
-    return found
+    return NotFound.unless(tx.get(MilestoneRow, milestone_id), "Milestone")
 
 
 def _found(milestone: JsonText | None) -> JsonText:
-    if milestone is None:
-        raise NotFound("Milestone not found")
-    return milestone
+    return NotFound.unless(milestone, "Milestone")
 
 
 def _emit(tx: WriteTx, what: str, milestone_id: int, project_id: str, title: str) -> None:

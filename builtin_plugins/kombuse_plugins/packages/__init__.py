@@ -5,7 +5,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any
 
-from kombuse_sdk import EventType, Job, PluginInfo, Service, hookimpl
+from kombuse_sdk import Command, EventType, Job, PluginInfo, Service, hookimpl
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -46,6 +46,21 @@ def kombuse_routes() -> "APIRouter":
     from kombuse_plugins.packages.routes import router
 
     return router
+
+
+@hookimpl
+def kombuse_commands() -> Iterable[Command]:
+    """`plugin` adds to the kernel's group of that name."""
+    target = "kombuse_registry.cli:app"
+    return [
+        Command(
+            name="init",
+            target="kombuse_plugins.packages.cli_init:app",
+            help="Make a folder a project, with agents.",
+        ),
+        Command(name="plugin", target="kombuse_plugins.packages.cli:app", help="Packages."),
+        Command(name="registry", target=target, help="A registry of packages of your own."),
+    ]
 
 
 @hookimpl

@@ -1,11 +1,12 @@
 """Python in packages: it runs with the server's rights, so a person must have allowed it."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kombuse_plugins.packages import code_states, queries, tool_review
 from kombuse_plugins.packages.models import PluginRow
-from kombuse_sdk.errors import BadRequest, Conflict, NotFound
+from kombuse_sdk.errors import Conflict, NotFound
 from kombuse_sdk.storage import ReadTx, Row, WriteTx
 from kombuse_sdk.types import Kernel
 
@@ -15,26 +16,38 @@ if TYPE_CHECKING:
 __all__ = ["accept_tools", "permitted", "remember_tools", "status", "stop_soon"]
 
 
-def permitted(package: "Package", *, is_allowed: bool, installed: Row | None) -> str | None:
+def permitted(
+    package: "Package",
+    *,
+    is_allowed: bool,
+    allowed_sha256: str | None = None,
+    installed: Row | None,
+    home: Path,
+) -> str | None:
     """The digest of the code that may run; None when the package has none.
 
-    What was allowed before is allowed again as long as not a byte of it is another. Raises
-    BadRequest, saying what the code is and what to do, when nobody allowed it.
+    What was allowed before is allowed again as long as not a byte of it is another. With
+    `allowed_sha256` no other code than that is allowed. Raises CodeNotAllowed, saying what the
+    code is and what to do.
     """
-    from kombuse_plugins.packages import digests
+    from kombuse_plugins.packages import code_review, digests
 
     if package.code is None:
         return None
     digest = digests.of_code(package.code)
     before = installed["code_sha256"] if installed else None
-    if is_allowed or digest == before:
+    if digest == before or (is_allowed and allowed_sha256 in (None, digest)):
         return digest
     name = package.manifest.name
+    review = code_review.review(package, digest, installed, home)
+    if is_allowed:
+        raise code_review.CodeNotAllowed(f'"{name}" holds other code than was allowed', review)
     changed = "runs other Python code than before" if before else "runs Python code"
     asks_for = ", ".join(package.code.capabilities) or "nothing"
-    raise BadRequest(
+    raise code_review.CodeNotAllowed(
         f'"{name}" {changed}, with all rights of the server: {package.code.entry_point},'
-        f" declared capabilities: {asks_for}. If you trust it, install it with allow_code: true"
+        f" declared capabilities: {asks_for}. If you trust it, install it with allow_code: true",
+        review,
     )
 
 
@@ -98,7 +111,4 @@ def stop_soon(tx: WriteTx, row: Row) -> None:
 
 
 def _row(tx: ReadTx, plugin_id: str) -> Row:
-    row = queries.row(tx, plugin_id)
-    if row is None:
-        raise NotFound("Plugin not found")
-    return row
+    return NotFound.unless(queries.row(tx, plugin_id), "Plugin")

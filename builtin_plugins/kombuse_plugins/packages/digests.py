@@ -5,19 +5,16 @@ import json
 from collections.abc import Mapping
 
 from kombuse_registry.archive import PLUGIN_JSON
-from kombuse_registry.package import PackageCode
+from kombuse_registry.package import PackageCode, digest_of
 
 __all__ = ["of_code", "of_content"]
 
 
 def of_content(files: Mapping[str, bytes]) -> str:
     """The same for two packages that differ only in when they were exported."""
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        data = _timeless(files[path]) if path == PLUGIN_JSON else files[path]
-        name = path.encode()
-        digest.update(b"%d %d\n%b%b" % (len(name), len(data), name, data))
-    return digest.hexdigest()
+    if PLUGIN_JSON in files:
+        files = {**files, PLUGIN_JSON: _timeless(files[PLUGIN_JSON])}
+    return digest_of(files)
 
 
 def of_code(code: PackageCode) -> str:

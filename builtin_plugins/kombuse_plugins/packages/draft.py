@@ -5,16 +5,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from kombuse_plugins.packages import digests, queries, service
+from kombuse_plugins.packages.places import Place, place_of
 from kombuse_plugins.packages.schemas import ExportBody
 from kombuse_registry.archive import PLUGIN_JSON
 from kombuse_registry.manifest import DEFAULT_VERSION, MANIFEST_JSON, PLUGIN_SYSTEM_VERSION
 from kombuse_registry.paths import file_name_problem
-from kombuse_sdk.contracts import Projects
 from kombuse_sdk.errors import BadRequest
+from kombuse_sdk.json_files import object_in
 from kombuse_sdk.packages import Export
 from kombuse_sdk.storage import ReadTx, Row
 
@@ -28,14 +28,10 @@ AGENT = re.compile(r"agents/[^/]+\.md")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """`folder` is where packages of the project are, inside of `root`, which the person chose.
-
-    `earlier` has the times of exports before by what was exported then.
-    """
+    """`earlier` has the times of exports before by what was exported then."""
 
     name: str
-    root: Path
-    folder: Path
+    place: Place
     export: Export
     exported_at: str
     earlier: dict[str, str] = field(default_factory=dict)
@@ -109,13 +105,9 @@ def collect(tx: ReadTx, body: ExportBody, project_id: str) -> Draft:
         problem = file_name_problem(path)
         if problem is not None:
             raise BadRequest(f"{path!r} cannot be exported: it is {problem}")
-    home = tx.kernel.config.home
-    local_path = tx.services.get(Projects).local_path(tx, project_id)
-    base = Path(local_path) if local_path else home / "projects" / project_id
     return Draft(
         name=body.package_name,
-        root=Path(local_path) if local_path else home,
-        folder=base / ".kombuse" / "plugins",
+        place=place_of(tx, project_id),
         export=export,
         exported_at=tx.now,
         earlier=_installed(installed) if installed else {},
@@ -137,7 +129,7 @@ def _installed(row: Row) -> dict[str, str]:
 
 def _exported_at(plugin_json: str | bytes | None) -> str:
     """Empty when the package does not say, or not in a way that an archive can say it too."""
-    table = _object(plugin_json).get("kombuse")
+    table = object_in(plugin_json).get("kombuse")
     text = table.get("exported_at") if isinstance(table, dict) else None
     try:
         seconds = datetime.fromisoformat(text).timestamp() if isinstance(text, str) else -1
@@ -149,13 +141,5 @@ def _exported_at(plugin_json: str | bytes | None) -> str:
 def _merged(value: dict[str, Any], existing: bytes | None) -> bytes:
     """Keys that a person added, such as the entry point of code, stay."""
     ours = {*value, "author", "description", "checksum"}
-    added = {key: item for key, item in _object(existing).items() if key not in ours}
+    added = {key: item for key, item in object_in(existing).items() if key not in ours}
     return json.dumps(value | added, ensure_ascii=False, indent=2).encode()
-
-
-def _object(data: str | bytes | None) -> dict[str, Any]:
-    try:
-        found = json.loads(data or b"{}")
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

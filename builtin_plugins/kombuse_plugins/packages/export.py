@@ -19,7 +19,7 @@ from typing import Any
 
 from kombuse_plugins.packages import draft
 from kombuse_plugins.packages.draft import Draft
-from kombuse_plugins.packages.installation import project_of
+from kombuse_plugins.packages.places import project_of
 from kombuse_plugins.packages.schemas import ExportBody
 from kombuse_registry.archive import LIMITS, PLUGIN_JSON, ArchiveInfo, write_archive
 from kombuse_registry.errors import ArchiveTooLarge
@@ -47,9 +47,9 @@ async def run(kernel: Kernel, body: ExportBody) -> Any:
 
 
 def _write(found: Draft, *, overwrite: bool) -> dict[str, Any]:
-    target = found.folder / found.name
+    target = found.place.plugins / found.name
     with _told(), _writing:
-        config_files.make_folder(found.folder, found.root)
+        config_files.make_folder(found.place.plugins, found.place.root)
         _recover(target)
         if os.path.lexists(target) and not overwrite:
             raise Conflict("package_exists", details={"directory": str(target)})
@@ -62,7 +62,7 @@ def _write(found: Draft, *, overwrite: bool) -> dict[str, Any]:
 
 def merged(found: Draft, *, overwrite: bool) -> tuple[dict[str, bytes], str]:
     """The files of an export and its time, without writing anything. Conflict like an export."""
-    target = found.folder / found.name
+    target = found.place.plugins / found.name
     with _told(), _writing:
         if os.path.lexists(target) and not overwrite:
             raise Conflict("package_exists", details={"directory": str(target)})
@@ -188,6 +188,5 @@ def _told() -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        is_denied = isinstance(error, PermissionError) or error.errno == errno.EROFS
         message = f"Cannot write to directory: {config_files.reason(error)}"
-        raise (Forbidden if is_denied else BadRequest)(message) from error
+        raise (Forbidden if config_files.is_denied(error) else BadRequest)(message) from error

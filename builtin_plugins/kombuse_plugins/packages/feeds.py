@@ -7,7 +7,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Literal
 
-from kombuse_plugins.packages.sources import Place, configured, defaults
+from kombuse_plugins.packages.places import Place
+from kombuse_plugins.packages.sources import configured, defaults
 from kombuse_registry.documents import Documents
 from kombuse_registry.feeds import open_feed
 from kombuse_registry.manifest import MANIFEST_JSON, PackageMetadata
@@ -17,7 +18,7 @@ from kombuse_sdk.errors import KombuseError
 from kombuse_sdk.feeds import Download, Feed, PackageVersion, Progress
 from kombuse_sdk.types import Kernel
 
-__all__ = ["Scope", "ScopedFeed", "of_project", "resolver"]
+__all__ = ["Scope", "ScopedFeed", "of_project", "resolver", "trusted_keys"]
 
 Scope = Literal["project", "global", "bundled", "source", "default", "plugin"]
 # Answers of registries are kept here for minutes, whichever request asked for them.
@@ -72,7 +73,7 @@ class _Bundled:
 
 def of_project(kernel: Kernel, place: Place) -> list[ScopedFeed]:
     """The folders, what plugins bring, the person's sources, feeds of plugins, the registry."""
-    trusted = TrustedKeys(kernel.config.home / "cache" / "packages" / "keys.json")
+    trusted = trusted_keys(kernel.config.home)
     opened = partial(open_feed, documents=_documents, trusted=trusted)
     default = list(defaults(place))
     project, everywhere, *registries = [opened(source) for source in default]
@@ -93,6 +94,11 @@ def of_project(kernel: Kernel, place: Place) -> list[ScopedFeed]:
         *(ScopedFeed(feed=feed, scope="default", source="http") for feed in registries),
     ]
     return list({item.feed.id: item for item in reversed(found)}.values())[::-1]
+
+
+def trusted_keys(home: Path) -> TrustedKeys:
+    """The keys that registries had when they were first met."""
+    return TrustedKeys(home / "cache" / "packages" / "keys.json")
 
 
 def resolver(kernel: Kernel, place: Place) -> Resolver:

@@ -8,7 +8,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,19 @@ from starlette.responses import Response
 
 from kombuse_plugins.packages import cache, code, digests, package_files, queries, service
 from kombuse_plugins.packages.models import PluginRow
+from kombuse_plugins.packages.places import project_of
 from kombuse_plugins.packages.schemas import COUNTERS, Install, InstallResult
 from kombuse_registry import versions
 from kombuse_registry.manifest import PluginManifest
 from kombuse_registry.package import Package, read_package
 from kombuse_sdk.contracts import Projects
-from kombuse_sdk.errors import BadRequest, Conflict, NotFound
+from kombuse_sdk.errors import BadRequest, Conflict
 from kombuse_sdk.packages import Installation, PackageSection
+from kombuse_sdk.schemas import Body
 from kombuse_sdk.storage import ReadTx, Row, WriteTx
 from kombuse_sdk.types import Kernel
 
-__all__ = ["Choices", "Origin", "install", "project_of", "run"]
+__all__ = ["Choices", "Origin", "answer", "install", "run"]
 
 Parsed = Sequence[tuple[PackageSection[Any], Any]]
 
@@ -39,7 +41,13 @@ class Choices:
     allow_author_change: bool = False
     allow_downgrade: bool = True
     allow_code: bool = False
+    code_sha256: str | None = None
     dry_run: bool = False
+
+    @classmethod
+    def of(cls, body: Body) -> "Choices":
+        """What a body says; the defaults for what it has no say in."""
+        return cls(**body.model_dump(include={field.name for field in fields(cls)}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,25 +72,24 @@ class _Tried(Exception):
 
 
 async def run(kernel: Kernel, body: Install) -> Any:
-    """Of a folder or a .tar.gz on this machine. A dry run is answered with status 200."""
+    """Of a folder or a .tar.gz on this machine."""
 
     def locate(tx: ReadTx) -> tuple[str, Path]:
         project_id = project_of(tx, body.project_id)
         return project_id, _path(tx, project_id, body.package_path)
 
     project_id, path = await kernel.db.read_async(locate)
-    choices = Choices(
-        overwrite=body.overwrite,
-        allow_author_change=body.allow_author_change,
-        allow_code=body.allow_code,
-        dry_run=body.dry_run,
-    )
+    choices = Choices.of(body)
 
     def work() -> dict[str, Any]:
         return install(kernel, project_id, _read(path), choices)
 
-    result = await asyncio.to_thread(work)
-    if not body.dry_run:
+    return answer(await asyncio.to_thread(work), choices)
+
+
+def answer(result: dict[str, Any], choices: Choices) -> Any:
+    """What a route answers: a dry run has made nothing, so its status is 200."""
+    if not choices.dry_run:
         return result
     shown = InstallResult.model_validate(result).model_dump_json(exclude_unset=True)
     return Response(shown, media_type="application/json")
@@ -93,14 +100,6 @@ def _read(path: Path) -> Package:
         return read_package(path)
     except OSError as error:
         raise BadRequest(f"Cannot read the package: {error.strerror or error}") from error
-
-
-def project_of(tx: ReadTx, reference: str) -> str:
-    """The id of the project that a body names by its id or slug; NotFound."""
-    found = tx.services.get(Projects).resolve(tx, reference)
-    if found is None:
-        raise NotFound("Project not found")
-    return found
 
 
 def install(
@@ -115,7 +114,7 @@ def install(
     Raises BadRequest for what a section refuses and for code that nobody allowed; Conflict for a
     plugin that is there already, of another author, or newer when that matters.
     """
-    order = _Order(project_id, package, choices, origin)
+    order = _Order(kernel.config.home, project_id, package, choices, origin)
     with kernel.db.read() as tx:
         _replaced(tx, order)
     parsed = [(section, section.read(package.content)) for section in service.sections(kernel)]
@@ -132,6 +131,7 @@ def install(
 
 @dataclass(frozen=True, slots=True)
 class _Order:
+    home: Path
     project_id: str
     package: Package
     choices: Choices
@@ -250,8 +250,13 @@ def _described(order: _Order, directory: str, before: Row | None) -> dict[str, A
 
 
 def _code(order: _Order, before: Row | None) -> str | None:
-    allowed = order.choices.allow_code
-    return code.permitted(order.package, is_allowed=allowed, installed=before)
+    return code.permitted(
+        order.package,
+        is_allowed=order.choices.allow_code,
+        allowed_sha256=order.choices.code_sha256,
+        installed=before,
+        home=order.home,
+    )
 
 
 def _save(tx: WriteTx, installation: Installation, columns: dict[str, Any]) -> None:

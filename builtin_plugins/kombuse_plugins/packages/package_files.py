@@ -36,10 +36,7 @@ def page(tx: ReadTx, plugin_id: str, query: FileFilter) -> JsonText:
 
 
 def get(tx: ReadTx, plugin_id: str, file_id: str) -> JsonText:
-    found = queries.file(tx, plugin_id, _number(file_id))
-    if found is None:
-        raise NotFound("File not found")
-    return found
+    return NotFound.unless(queries.file(tx, plugin_id, _number(file_id)), "File")
 
 
 def update(tx: WriteTx, plugin_id: str, file_id: str, body: FileUpdate) -> JsonText:
@@ -92,10 +89,7 @@ def _upstream(row: Row) -> Any:
 
 
 def _row(tx: ReadTx, plugin_id: str, file_id: str) -> Row:
-    row = queries.file_row(tx, plugin_id, _number(file_id))
-    if row is None:
-        raise NotFound("File not found")
-    return row
+    return NotFound.unless(queries.file_row(tx, plugin_id, _number(file_id)), "File")
 
 
 def _number(file_id: str) -> int:

@@ -8,22 +8,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kombuse_plugins.packages import draft, export, queries
+from kombuse_plugins.packages import credentials, draft, export, queries
 from kombuse_plugins.packages.draft import Draft
-from kombuse_plugins.packages.installation import project_of
+from kombuse_plugins.packages.places import project_of
 from kombuse_plugins.packages.remote_schemas import PublishBody
 from kombuse_plugins.packages.schemas import ExportBody
 from kombuse_registry.archive import write_archive
 from kombuse_registry.client import RegistryClient
 from kombuse_registry.manifest import MANIFEST_JSON, json_bytes
 from kombuse_registry.signing import PrivateKey
-from kombuse_sdk.errors import BadRequest
 from kombuse_sdk.storage import ReadTx
 from kombuse_sdk.types import Kernel
 
 __all__ = ["run"]
-
-_KEY_FILE = "publisher-key.pem"
 
 
 async def run(kernel: Kernel, body: PublishBody) -> dict[str, Any]:
@@ -43,7 +40,7 @@ async def run(kernel: Kernel, body: PublishBody) -> dict[str, Any]:
 
     found, edited = await kernel.db.read_async(collect)
     warnings = [*found.export.warnings, *(f"{path} was edited here" for path in edited)]
-    key = _key(kernel.config.home) if body.sign else None
+    key = credentials.publisher_key(kernel.config.home) if body.sign else None
     return await asyncio.to_thread(_publish, body, found, key, warnings)
 
 
@@ -82,14 +79,3 @@ def _publish(
 def _with_channel(files: Mapping[str, bytes], channel: str | None) -> bytes:
     manifest = json.loads(files[MANIFEST_JSON])
     return json_bytes(manifest | ({"channel": channel} if channel else {}))
-
-
-def _key(home: Path) -> PrivateKey:
-    """Made when it is first needed; the registry has to be told its public half."""
-    path = home / _KEY_FILE
-    if not path.exists():
-        PrivateKey.generate().save(path)
-    try:
-        return PrivateKey.load(path)
-    except ValueError as error:
-        raise BadRequest(str(error)) from error

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,14 @@ from starlette.responses import Response
 
 from kombuse_plugins.packages import cache, feeds, installation, queries
 from kombuse_plugins.packages.installation import Choices, Origin
+from kombuse_plugins.packages.places import Place, place_of
 from kombuse_plugins.packages.remote_schemas import AvailableFilter, PullBody, RemoteInstall
-from kombuse_plugins.packages.schemas import COUNTERS, InstallResult
-from kombuse_plugins.packages.sources import Place, place_of
+from kombuse_plugins.packages.schemas import COUNTERS
 from kombuse_registry import names, versions
 from kombuse_registry.errors import InvalidPackage, VersionNotFound
 from kombuse_registry.package import Package, read_package
 from kombuse_registry.resolver import Resolution
-from kombuse_sdk.errors import KombuseError, NotFound
+from kombuse_sdk.errors import KombuseError, NotFound, Unprocessable
 from kombuse_sdk.feeds import PackageVersion
 from kombuse_sdk.storage import Row
 from kombuse_sdk.types import Kernel
@@ -59,29 +59,24 @@ async def feed_answers(kernel: Kernel, project: str) -> list[dict[str, Any]]:
 
 async def install(kernel: Kernel, body: RemoteInstall) -> Any:
     place = await kernel.db.read_async(lambda tx: place_of(tx, body.project_id))
-    choices = Choices(
-        overwrite=body.overwrite,
-        allow_author_change=body.allow_author_change,
-        allow_downgrade=body.allow_downgrade,
-        allow_code=body.allow_code,
-        dry_run=body.dry_run,
-    )
+    choices = Choices.of(body)
 
     def work() -> dict[str, Any]:
-        resolution = _resolve(kernel, place, body.name, body.version, body.channel)
+        known = (item.feed.id for item in feeds.of_project(kernel, place))
+        if body.feed_id and body.feed_id not in known:
+            raise Unprocessable.reference("feed_id", "source")
+        resolution = _resolve(
+            kernel, place, body.name, body.version, body.channel, pin=body.feed_id
+        )
         return _install(kernel, place, resolution, body.channel, choices)
 
-    result = await asyncio.to_thread(work)
-    if not body.dry_run:
-        return result
-    shown = InstallResult.model_validate(result).model_dump_json(exclude_unset=True)
-    return Response(shown, media_type="application/json")
+    return installation.answer(await asyncio.to_thread(work), choices)
 
 
 async def pull(kernel: Kernel, plugin_id: str, body: PullBody) -> dict[str, Any]:
     """The newest version of where the plugin came from; nothing newer changes nothing."""
     row, place = await _installed(kernel, plugin_id)
-    choices = Choices(overwrite=True, allow_downgrade=False, allow_code=body.allow_code)
+    choices = replace(Choices.of(body), overwrite=True, allow_downgrade=False)
 
     def work() -> dict[str, Any]:
         resolution = _of_installed(kernel, place, row)
@@ -118,9 +113,9 @@ async def check_updates(kernel: Kernel, plugin_id: str) -> dict[str, Any]:
 
 
 async def _installed(kernel: Kernel, plugin_id: str) -> tuple[Row, Place]:
-    row = await kernel.db.read_async(lambda tx: queries.row(tx, plugin_id))
-    if row is None:
-        raise NotFound("Plugin not found")
+    row = NotFound.unless(
+        await kernel.db.read_async(lambda tx: queries.row(tx, plugin_id)), "Plugin"
+    )
     return row, await kernel.db.read_async(lambda tx: place_of(tx, row["project_id"]))
 
 

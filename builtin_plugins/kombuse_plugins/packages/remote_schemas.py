@@ -1,11 +1,11 @@
 """Wire shapes of what feeds offer, of remote installations, and of publishing."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from kombuse_plugins.packages.schemas import Author, Channel, Flag, PackageName
-from kombuse_sdk.schemas import Body, NonEmpty, Output, Query, QueryBool, Text
+from kombuse_plugins.packages.schemas import Author, Channel, CodeDigest, Flag, PackageName
+from kombuse_sdk.schemas import ABSENT, Body, NonEmpty, Output, Query, QueryBool, Text
 
 __all__ = [
     "Available",
@@ -18,7 +18,6 @@ __all__ = [
     "UpdateCheck",
 ]
 
-_ABSENT: Any = None
 _Plain = Annotated[Text, Field(pattern=r"^\d+\.\d+\.\d+$")]
 _WebAddress = Annotated[NonEmpty, Field(pattern=r"^https?://[^\s/?#@\\]+(/[^\s?#\\]*)?$")]
 
@@ -33,14 +32,14 @@ class Available(Output):
 
     name: str
     version: str
-    description: str = _ABSENT
-    directory: str = _ABSENT
+    description: str = ABSENT
+    directory: str = ABSENT
     source: Literal["project", "global", "filesystem", "github", "http"]
     source_feed_id: str
     scope: Literal["project", "global", "bundled", "source", "default", "plugin"]
     installed: bool
-    installed_version: str = _ABSENT
-    has_update: bool = _ABSENT
+    installed_version: str = ABSENT
+    has_update: bool = ABSENT
     latest_version: str = Field(description="The highest of all feeds")
     also_in: list[str] = Field(description="Other feeds that have a package of this name")
 
@@ -51,7 +50,7 @@ class FeedAnswer(Output):
     id: str
     name: str
     ok: bool
-    error: str = _ABSENT
+    error: str = ABSENT
     package_count: int
     took_ms: int
 
@@ -59,17 +58,22 @@ class FeedAnswer(Output):
 class RemoteInstall(Body):
     name: NonEmpty
     project_id: NonEmpty
-    version: Text = Field(_ABSENT, description="Exact, a range such as ^1.2, or @channel")
-    channel: Channel = _ABSENT
+    version: Text = Field(ABSENT, description="Exact, a range such as ^1.2, or @channel")
+    channel: Channel = ABSENT
+    feed_id: NonEmpty = Field(ABSENT, description="Of a source of the project: ask no other")
     overwrite: Flag = False
     allow_author_change: Flag = False
     allow_code: Flag = False
+    code_sha256: CodeDigest = ABSENT
     allow_downgrade: Flag = False
     dry_run: Flag = False
 
 
 class PullBody(Body):
-    allow_code: Flag = Field(default=False, description="Let Python run that was not allowed before")
+    allow_code: Flag = Field(
+        default=False, description="Let Python run that was not allowed before"
+    )
+    code_sha256: CodeDigest = ABSENT
 
 
 class UpdateCheck(Output):
@@ -77,8 +81,8 @@ class UpdateCheck(Output):
     plugin_name: str
     has_update: bool
     current_version: str
-    latest_version: str = _ABSENT
-    feed_id: str = _ABSENT
+    latest_version: str = ABSENT
+    feed_id: str = ABSENT
 
 
 class PublishBody(Body):
@@ -88,9 +92,9 @@ class PublishBody(Body):
     registry_url: _WebAddress
     token: NonEmpty = Field(description="$NAME is looked up in the environment")
     agent_ids: list[NonEmpty] = Field(default=[])
-    channel: Channel = _ABSENT
-    version: _Plain = _ABSENT
-    description: Text = _ABSENT
+    channel: Channel = ABSENT
+    version: _Plain = ABSENT
+    description: Text = ABSENT
     overwrite: Flag = True
     sign: Flag = Field(default=False, description="Sign with the key of this installation")
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kombuse_registry import names, versions
 from kombuse_sdk.packages import Action
-from kombuse_sdk.schemas import Body, NonEmpty, Output, Query, Text, issue_error
+from kombuse_sdk.schemas import ABSENT, Body, NonEmpty, Output, Query, Text, issue_error
 
 __all__ = [
     "COUNTERS",
@@ -25,9 +25,6 @@ __all__ = [
     "PluginUpdate",
     "Uninstall",
 ]
-
-# For fields that may be absent but not null; `Body.changes` leaves them out.
-ABSENT: Any = None
 
 
 def _checked(is_right: Callable[[str], bool], message: str) -> AfterValidator:
@@ -48,6 +45,9 @@ Author = Annotated[
 Channel = Annotated[Text, _checked(names.is_channel, "Expected lower-case letters and hyphens")]
 Version = Annotated[Text, _checked(versions.is_version, "Expected a version such as 1.2.3")]
 Flag = Annotated[bool, Field(strict=True)]
+CodeDigest = Annotated[
+    Text, Field(description="With allow_code: this code (of the refusal's details) and no other")
+]
 
 
 class ManifestLabel(BaseModel):
@@ -123,6 +123,7 @@ class Install(Body):
     overwrite: Flag = False
     allow_author_change: Flag = False
     allow_code: Flag = Field(False, description="Let the Python in it run with the server's rights")
+    code_sha256: CodeDigest = ABSENT
     dry_run: Flag = Field(False, description="Say what would happen, with status 200")
 
 

@@ -37,10 +37,7 @@ def require(tx: ReadTx, plugin_id: str) -> str:
 
 
 def get(tx: ReadTx, plugin_id: str) -> JsonText:
-    found = queries.one(tx, plugin_id)
-    if found is None:
-        raise NotFound("Plugin not found")
-    return found
+    return NotFound.unless(queries.one(tx, plugin_id), "Plugin")
 
 
 def update(tx: WriteTx, plugin_id: str, body: PluginUpdate) -> JsonText:
@@ -78,7 +75,4 @@ def emit(tx: WriteTx, event_type: str, row: Row, **payload: Any) -> None:
 
 
 def _row(tx: ReadTx, plugin_id: str) -> Row:
-    row = queries.row(tx, plugin_id)
-    if row is None:
-        raise NotFound("Plugin not found")
-    return row
+    return NotFound.unless(queries.row(tx, plugin_id), "Plugin")

@@ -4,14 +4,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kombuse_sdk.schemas import Body, NonEmpty, Output, Query
+from kombuse_sdk.schemas import ABSENT, Body, NonEmpty, Output, Query
 
 __all__ = ["HIDDEN", "Source", "SourceFilter", "Sources", "SourcesUpdate"]
 
 HIDDEN = "***"
 """What is shown instead of a token, and keeps the stored one when it is sent back."""
 
-_ABSENT: Any = None
 _Flag = Annotated[bool, Field(strict=True)]
 _Token = Annotated[
     NonEmpty, Field(description="$NAME is looked up in the environment with every request")
@@ -33,19 +32,19 @@ class FilesystemSource(_Source):
 class GitHubSource(_Source):
     type: Literal["github"]
     repo: Annotated[NonEmpty, Field(pattern=r"^[\w.-]+/[\w.-]+$", max_length=200)]
-    package_name: NonEmpty = _ABSENT
-    token: _Token = _ABSENT
-    api_base: _WebAddress = _ABSENT
-    allow_insecure: _Flag = _ABSENT
+    package_name: NonEmpty = ABSENT
+    token: _Token = ABSENT
+    api_base: _WebAddress = ABSENT
+    allow_insecure: _Flag = ABSENT
 
 
 class HttpSource(_Source):
     type: Literal["http"]
     base_url: _WebAddress
-    token: _Token = _ABSENT
-    public_keys: list[NonEmpty] = _ABSENT
-    allow_unverified: _Flag = _ABSENT
-    allow_insecure: _Flag = _ABSENT
+    token: _Token = ABSENT
+    public_keys: list[NonEmpty] = ABSENT
+    allow_unverified: _Flag = ABSENT
+    allow_insecure: _Flag = ABSENT
 
 
 Source = Annotated[FilesystemSource | GitHubSource | HttpSource, Field(discriminator="type")]

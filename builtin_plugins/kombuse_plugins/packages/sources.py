@@ -4,8 +4,6 @@ The global file is the person's alone; that of a project is edited here, with al
 """
 
 import asyncio
-import errno
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -14,39 +12,17 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from kombuse_plugins.packages.installation import project_of
+from kombuse_plugins.packages.places import Place, place_of
 from kombuse_plugins.packages.source_schemas import HIDDEN, Source, SourcesUpdate
 from kombuse_sdk import config_files, json_files
-from kombuse_sdk.contracts import Projects
 from kombuse_sdk.errors import BadRequest, Conflict, Forbidden
-from kombuse_sdk.storage import ReadTx
-from kombuse_sdk.types import Config, Kernel
+from kombuse_sdk.types import Kernel
 
-__all__ = ["DEFAULT_REGISTRY", "Place", "configured", "defaults", "place_of", "shown", "update"]
+__all__ = ["DEFAULT_REGISTRY", "configured", "defaults", "shown", "update"]
 
 log = logging.getLogger("kombuse.packages")
 DEFAULT_REGISTRY = "https://kombuse.dev"
 _SOURCE: TypeAdapter[Any] = TypeAdapter(Source)
-
-
-class Place:
-    """The folder `.kombuse` of a project, or the one that stands for it in the home."""
-
-    def __init__(self, config: Config, project_id: str, local_path: str | None) -> None:
-        self.project_id = project_id
-        self.home = config.home
-        self.root = Path(local_path) if local_path else config.home
-        base = self.root if local_path else config.home / "projects" / project_id
-        self.config_file = base / ".kombuse" / "config.json"
-        self.plugins = base / ".kombuse" / "plugins"
-        self.is_in_home = local_path is None
-
-
-def place_of(tx: ReadTx, project: str) -> Place:
-    """NotFound when there is no such project."""
-    project_id = project_of(tx, project)
-    local_path = tx.services.get(Projects).local_path(tx, project_id)
-    return Place(tx.kernel.config, project_id, local_path)
 
 
 async def shown(kernel: Kernel, project: str) -> dict[str, Any]:
@@ -117,7 +93,7 @@ def _save(place: Place, body: SourcesUpdate) -> None:
         raise Conflict(f"{place.config_file}: {error}") from error
     except OSError as error:
         message = f"Cannot write to project config: {config_files.reason(error)}"
-        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        if config_files.is_denied(error):
             raise Forbidden(message) from error
         if isinstance(error, NotADirectoryError | FileExistsError):
             raise BadRequest(message) from error
@@ -132,10 +108,9 @@ def _entries(file: Path) -> list[Any]:
 def _settings(file: Path) -> dict[str, Any]:
     """The key `plugins`; empty for a file that is not there or cannot be read."""
     try:
-        found = json.loads(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
-    except (OSError, ValueError, RecursionError):
+        plugins = json_files.object_in(file.read_bytes()).get("plugins")
+    except OSError:
         return {}
-    plugins = found.get("plugins") if isinstance(found, dict) else None
     return plugins if isinstance(plugins, dict) else {}
 
 

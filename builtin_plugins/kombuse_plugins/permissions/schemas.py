@@ -4,7 +4,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kombuse_sdk.schemas import Body, JsonObject, Limit, NonEmpty, Offset, Output, Query, Text
+from kombuse_sdk.schemas import (
+    ABSENT,
+    Body,
+    JsonObject,
+    Limit,
+    NonEmpty,
+    Offset,
+    Output,
+    Query,
+    Text,
+)
 
 __all__ = [
     "Answered",
@@ -16,8 +26,6 @@ __all__ = [
     "PermissionResponse",
 ]
 
-# For fields that may be absent but not null.
-ABSENT: Any = None
 Flag = Annotated[bool, Field(strict=True)]
 Message = Annotated[Text, Field(max_length=10_000)]
 

@@ -251,9 +251,7 @@ class PendingPermissions:
         self._announce.resolved(row)
 
     def _require_open(self, tx: ReadTx, session_id: str, request_id: str) -> Row:
-        row = queries.by_request(tx, session_id, request_id)
-        if row is None:
-            raise NotFound("Permission request not found")
+        row = NotFound.unless(queries.by_request(tx, session_id, request_id), "Permission request")
         with self._lock:
             is_awaited = row["id"] in self._waiting
         if row["status"] == "withdrawn" or (row["status"] == "pending" and not is_awaited):

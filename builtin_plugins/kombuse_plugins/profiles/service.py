@@ -41,10 +41,7 @@ __all__ = [
 
 
 def get(tx: ReadTx, profile_id: str) -> JsonText:
-    found = queries.one(tx, profile_id)
-    if found is None:
-        raise NotFound("Profile not found")
-    return found
+    return NotFound.unless(queries.one(tx, profile_id), "Profile")
 
 
 def create(tx: WriteTx, body: ProfileCreate) -> JsonText:

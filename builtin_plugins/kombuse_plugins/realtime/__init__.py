@@ -29,10 +29,10 @@ def kombuse_plugin() -> PluginInfo:
 @hookimpl
 def kombuse_services(kernel: "Kernel") -> Iterable[Service[object]]:
     from kombuse_plugins.realtime.hub import Hub
-    from kombuse_sdk.contracts import Live
+    from kombuse_sdk.contracts import Greetings, Live
 
     hub = Hub(kernel.db)
-    return [Service(Live, hub), Service(Hub, hub)]
+    return [Service(Live, hub), Service(Greetings, hub), Service(Hub, hub)]
 
 
 @hookimpl

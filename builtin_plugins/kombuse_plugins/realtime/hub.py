@@ -1,4 +1,4 @@
-"""The hub: who listens to what, and what is told to whom. The provider of the Live contract.
+"""The hub: who listens to what, and what is told to whom. The provider of Live and Greetings.
 
 Everything that is told stands in one queue, so that messages arrive in the order in which they were
 published, and events before the messages that were published after their commit. Events are read
@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,7 @@ class Hub:
         self._db = db
         self._clients: dict[str, Connection] = {}
         self._listeners: dict[str, dict[Connection, None]] = {}
+        self._greetings: dict[str, Callable[[], Mapping[str, Any] | None]] = {}
         self._seen = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
@@ -68,6 +69,17 @@ class Hub:
     ) -> None:
         if sender in self._clients or any(topic in self._listeners for topic in topics):
             self._post(_Post(tuple(topics), message_frame(message), sender))
+
+    def greet(self, topic: str, greeting: Callable[[], Mapping[str, Any] | None]) -> None:
+        self._greetings[topic] = greeting
+
+    def greetings(self, topics: Iterable[str]) -> Iterable[Mapping[str, Any]]:
+        """What a client that subscribes to these topics is told first."""
+        for topic in topics:
+            greeting = self._greetings.get(topic)
+            message = greeting() if greeting else None
+            if message is not None:
+                yield message
 
     def events_committed(self) -> None:
         """There are new events in the log. From any thread."""

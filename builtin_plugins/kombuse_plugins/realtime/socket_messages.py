@@ -22,8 +22,11 @@ def socket_messages(kernel: Kernel) -> Iterable[SocketMessage]:
         connection = cast(Connection, client)
         if len({*connection.topics, *given.topics}) > MAX_TOPICS:
             raise BadRequest(f"Too many topics, at most {MAX_TOPICS}")
-        kernel.services.get(Hub).subscribe(connection, given.topics)
+        hub = kernel.services.get(Hub)
+        hub.subscribe(connection, given.topics)
         _answer(client, {"type": "subscribed", "topics": given.topics})
+        for message in hub.greetings(given.topics):
+            client.send(dict(message))
 
     async def unsubscribe(client: Client, given: Topics) -> None:
         kernel.services.get(Hub).unsubscribe(cast(Connection, client), given.topics)

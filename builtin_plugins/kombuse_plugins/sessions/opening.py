@@ -1,6 +1,8 @@
 """Opening a backend for a turn: where it works, what it is told, what it may be."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kombuse_plugins.sessions import context, queries, resolution
@@ -29,6 +31,16 @@ class CannotRun(Exception):
     """The run is set up in a way that cannot work; another try would not go better."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """Where an agent works, and what goes into its prompt."""
+
+    folder: Path
+    instructions: str | None
+    prior: str | None
+    variables: dict[str, Any]
+
+
 class Opener:
     """Opens backends for one session; `record` writes an event of it."""
 
@@ -50,39 +62,23 @@ class Opener:
 
     async def _options(self, turn: Turn, begun: Begun) -> RunOptions:
         agent = begun.agent
-        template = agent.system_prompt if agent else ""
-
-        def prepare(tx: ReadTx) -> Any:
-            folder = resolution.workspace(tx, begun.ref.project_id, begun.ref.id)
-            prior = None if begun.resume_id else _prior(tx, begun)
-            values: dict[str, Any] = {}
-            if has_tags(template):
-                values = context.variables(
-                    tx,
-                    session_id=begun.ref.id,
-                    backend_type=begun.backend_type,
-                    project_id=begun.ref.project_id,
-                    ticket_id=begun.ref.ticket_id,
-                    comment_id=turn.comment_id,
-                    event=turn.event,
-                )
-            return folder, resolution.project_instructions(folder), prior, values
-
         try:
-            folder, instructions, prior, values = await self._kernel.db.read_async(prepare)
+            found = await self._kernel.db.read_async(lambda tx: _look_up(tx, turn, begun))
         except OSError as error:
             raise CannotRun(f"There is no folder to work in: {error}") from error
         prompt = None
         if agent is not None:
             name = f"system prompt of {begun.ref.agent_name or agent.id}"
             includes = _includes(self._kernel, agent.package_id)
-            prompt = await self._renderer.render(name, template, values, includes)
-        prompt = context.instructions(prompt, instructions, prior, begun.ref.id)
+            prompt = await self._renderer.render(
+                name, agent.system_prompt, found.variables, includes
+            )
+        prompt = context.instructions(prompt, found.instructions, found.prior, begun.ref.id)
         if prompt:
             await self._record("raw", {"sourceType": "system_prompt", "data": {"content": prompt}})
         return RunOptions(
             session_id=begun.ref.id,
-            cwd=folder,
+            cwd=found.folder,
             ask=self._ask,
             project_id=begun.ref.project_id,
             system_prompt=prompt,
@@ -95,6 +91,27 @@ class Opener:
             config=begun.config,
             spent_usd=begun.spent_usd,
         )
+
+
+def _look_up(tx: ReadTx, turn: Turn, begun: Begun) -> _Found:
+    folder = resolution.workspace(tx, begun.ref.project_id, begun.ref.id)
+    variables: dict[str, Any] = {}
+    if begun.agent and has_tags(begun.agent.system_prompt):
+        variables = context.variables(
+            tx,
+            session_id=begun.ref.id,
+            backend_type=begun.backend_type,
+            project_id=begun.ref.project_id,
+            ticket_id=begun.ref.ticket_id,
+            comment_id=turn.comment_id,
+            event=turn.event,
+        )
+    return _Found(
+        folder=folder,
+        instructions=resolution.project_instructions(folder),
+        prior=None if begun.resume_id else _prior(tx, begun),
+        variables=variables,
+    )
 
 
 async def _require_version(backend: AgentBackend, begun: Begun) -> None:

@@ -74,10 +74,6 @@ class Runner:
         live = self._lives.get(session_id)
         return live.backend_type if live else None
 
-    def is_live(self, session_id: str) -> bool:
-        live = self._lives.get(session_id)
-        return live is not None and live.is_alive
-
     def live_ids(self) -> set[str]:
         return set(self._lives)
 

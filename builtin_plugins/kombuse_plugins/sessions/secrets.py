@@ -10,23 +10,16 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from kombuse_sdk.secret_patterns import PRIVATE_KEY, TOKENS
+
 __all__ = ["guard_logs", "redacted", "redactor"]
 
 _LOGGERS = ("kombuse.sessions", "kombuse.backends", "kombuse.permissions")
 _MARK = "[redacted]"
 _SHORTEST = 12
 _NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
-_TOKENS = (
-    r"sk-ant-[\w-]{16,}",
-    r"sk-(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{20,}",
-    r"gh[pousr]_[A-Za-z0-9]{30,}",
-    r"github_pat_\w{30,}",
-    r"glpat-[\w-]{20,}",
-    r"A[KS]IA[0-9A-Z]{16}",
-    r"AIza[\w-]{35}",
-    r"xox[abprs]-[\w-]{10,}",
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-)
+_TOKEN = rf"\b(?:{'|'.join(TOKENS.values())})"
+_WHOLE_KEY = rf"{PRIVATE_KEY}[\s\S]*?(?:{PRIVATE_KEY.replace('BEGIN', 'END')}|\Z)"
 
 
 def redactor(environment: Mapping[str, str]) -> re.Pattern[str]:
@@ -37,9 +30,7 @@ def redactor(environment: Mapping[str, str]) -> re.Pattern[str]:
         if _NAMES.search(name) and len(value) >= _SHORTEST
     }
     longest_first = sorted(values, key=len, reverse=True)
-    return re.compile(
-        "|".join([*map(re.escape, longest_first), rf"\b(?:{'|'.join(_TOKENS[:-1])})", _TOKENS[-1]])
-    )
+    return re.compile("|".join((*map(re.escape, longest_first), _TOKEN, _WHOLE_KEY)))
 
 
 def redacted(text: str) -> str:

@@ -37,17 +37,11 @@ class Chat:
 
 
 def get(tx: ReadTx, session_id: str) -> JsonText:
-    found = queries.one(tx, session_id)
-    if found is None:
-        raise NotFound("Session not found")
-    return found
+    return NotFound.unless(queries.one(tx, session_id), "Session")
 
 
 def require(tx: ReadTx, session_id: str) -> Any:
-    row = queries.row(tx, session_id)
-    if row is None:
-        raise NotFound("Session not found")
-    return row
+    return NotFound.unless(queries.row(tx, session_id), "Session")
 
 
 def events(tx: ReadTx, session_id: str, query: EventFilter) -> JsonText:
@@ -159,9 +153,7 @@ def _agent_of_chat(tx: ReadTx, chat: Chat, session_id: str, row: Any) -> Agent |
 
 
 def _chat_agent(tx: ReadTx, agent_id: str) -> Agent:
-    agent = tx.services.get(Agents).get(tx, agent_id)
-    if agent is None:
-        raise NotFound("Agent not found")
+    agent = NotFound.unless(tx.services.get(Agents).get(tx, agent_id), "Agent")
     if not agent.is_enabled:
         raise BadRequest("Agent is disabled")
     if not agent.config.get("enabled_for_chat"):
@@ -172,10 +164,7 @@ def _chat_agent(tx: ReadTx, agent_id: str) -> Agent:
 def _project(tx: ReadTx, reference: str | None) -> str | None:
     if reference is None:
         return None
-    found = tx.services.get(Projects).resolve(tx, reference)
-    if found is None:
-        raise NotFound("Project not found")
-    return found
+    return NotFound.unless(tx.services.get(Projects).resolve(tx, reference), "Project")
 
 
 def _ticket(tx: ReadTx, project_id: str | None, number: int | None) -> int | None:

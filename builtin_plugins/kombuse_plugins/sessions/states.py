@@ -170,9 +170,9 @@ def merge_metadata(tx: WriteTx, row_id: str, **values: Any) -> None:
 
 
 def _state(tx: ReadTx, row_id: str) -> tuple[str, dict[str, Any]]:
-    row = tx.one("SELECT status, metadata FROM sessions WHERE id = ?", (row_id,))
-    if row is None:
-        raise NotFound("Session not found")
+    row = NotFound.unless(
+        tx.one("SELECT status, metadata FROM sessions WHERE id = ?", (row_id,)), "Session"
+    )
     return row["status"], json.loads(row["metadata"])
 
 

@@ -84,9 +84,7 @@ def begin(tx: WriteTx, turn: Turn) -> Begun:
 
     Raises Busy, and NotFound when the session was deleted.
     """
-    row = queries.row(tx, turn.session_id)
-    if row is None:
-        raise NotFound("Session not found")
+    row = NotFound.unless(queries.row(tx, turn.session_id), "Session")
     if row["status"] == "running":
         raise Busy
     agent_id = row["agent_id"] or turn.agent_id
@@ -108,22 +106,11 @@ def begin(tx: WriteTx, turn: Turn) -> Begun:
         "preview": redacted(turn.message)[:80] if row["last_event_seq"] == 0 else None,
     }
     tx.execute(_UPDATE, values)
-    entry = payloads.entry(
-        "message",
-        {"role": "user", "content": turn.message + payloads.image_lines(turn.images)},
-        backend=backend,
-        event_id=turn.user_event_id,
-    )
-    assert entry is not None
+    entry = _message(turn, backend)
     recorder.append(tx, turn.session_id, [entry])
-    found = queries.ref_row(tx, turn.session_id)
-    ref = reference(found)
+    ref = reference(queries.ref_row(tx, turn.session_id))
     if agent is not None and not turn.is_triggered:
-        invocations = tx.services.get(Invocations)
-        invocation_id = invocations.begin_chat(
-            tx, agent.id, ref.id, project_id=ref.project_id, ticket_id=ref.ticket_id
-        )
-        invocations.attach_session(tx, invocation_id, ref.id, row["id"])
+        _open_invocation(tx, agent, ref, row["id"])
     return Begun(
         row_id=row["id"],
         ref=ref,
@@ -137,6 +124,26 @@ def begin(tx: WriteTx, turn: Turn) -> Begun:
         spent_usd=row["cost_usd"],
         user_entry=entry,
     )
+
+
+def _message(turn: Turn, backend: str) -> payloads.Entry:
+    content = turn.message + payloads.image_lines(turn.images)
+    entry = payloads.entry(
+        "message",
+        {"role": "user", "content": content},
+        backend=backend,
+        event_id=turn.user_event_id,
+    )
+    assert entry is not None
+    return entry
+
+
+def _open_invocation(tx: WriteTx, agent: Agent, ref: SessionRef, row_id: str) -> None:
+    invocations = tx.services.get(Invocations)
+    invocation_id = invocations.begin_chat(
+        tx, agent.id, ref.id, project_id=ref.project_id, ticket_id=ref.ticket_id
+    )
+    invocations.attach_session(tx, invocation_id, ref.id, row_id)
 
 
 def _model(

@@ -13,7 +13,7 @@ from kombuse_sdk.errors import NotFound
 from kombuse_sdk.sql import JsonText
 from kombuse_sdk.storage import ReadTx, WriteTx
 
-__all__ = ["delete", "get", "put", "starting_with", "value"]
+__all__ = ["delete", "get", "put", "starting_with", "store", "value"]
 
 
 def get(tx: ReadTx, profile_id: str, key: str) -> JsonText:
@@ -34,9 +34,7 @@ def put(tx: WriteTx, body: SettingPut) -> JsonText:
 
 
 def delete(tx: WriteTx, profile_id: str, key: str) -> None:
-    found = queries.id_of(tx, profile_id, key)
-    if found is None:
-        raise NotFound("Setting not found")
+    found = NotFound.unless(queries.id_of(tx, profile_id, key), "Setting")
     tx.delete(ProfileSettingRow, found)
 
 
@@ -46,3 +44,7 @@ def value(tx: ReadTx, key: str, profile_id: str = LOCAL_USER) -> str | None:
 
 def starting_with(tx: ReadTx, prefix: str, profile_id: str = LOCAL_USER) -> Mapping[str, str]:
     return queries.starting_with(tx, profile_id, prefix)
+
+
+def store(tx: WriteTx, key: str, value: str, profile_id: str = LOCAL_USER) -> None:
+    put(tx, SettingPut(profile_id=profile_id, setting_key=key, setting_value=value))

@@ -17,7 +17,7 @@ from kombuse_sdk.console import (
     print_json,
     read_text,
 )
-from kombuse_sdk.current_project import Project, current_project
+from kombuse_sdk.current_project import Project, in_project
 
 __all__ = ["app"]
 
@@ -86,8 +86,7 @@ def list_tickets(
     as_json: Json = False,
 ) -> None:
     """Tickets of the project."""
-    with Client(home) as api:
-        project_id = current_project(api, project)["id"]
+    with in_project(home, project) as (api, project_id):
         labels = _label_ids(api, project_id, label or ())
         tickets = api.get(
             "/api/tickets",
@@ -117,10 +116,10 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Tickets whose title, body or comments contain the words, the best match first."""
-    with Client(home) as api:
+    with in_project(home, project) as (api, project_id):
         tickets = api.get(
             "/api/tickets",
-            project_id=current_project(api, project)["id"],
+            project_id=project_id,
             search=text,
             status=status and status.value,
             limit=limit,
@@ -131,8 +130,7 @@ def search(
 @app.command()
 def show(number: Number, project: Project = None, home: Home = None, as_json: Json = False) -> None:
     """One ticket with all its comments."""
-    with Client(home) as api:
-        project_id = current_project(api, project)["id"]
+    with in_project(home, project) as (api, project_id):
         ticket = api.get(_TICKET, project_id, number)
         comments = list(api.pages(f"{_TICKET}/comments", project_id, number))
     if as_json:
@@ -158,8 +156,7 @@ def create(
 ) -> None:
     """Make a ticket."""
     text = read_text(body, body_file)
-    with Client(home) as api:
-        project_id = current_project(api, project)["id"]
+    with in_project(home, project) as (api, project_id):
         given = _given(
             project_id=project_id,
             author_id=actor,
@@ -205,8 +202,7 @@ def edit(
         changes["milestone_id"] = milestone or None
     if not (changes or add_label or remove_label):
         raise CommandError("nothing to change: name at least one option", ExitCode.USAGE)
-    with Client(home) as api:
-        project_id = current_project(api, project)["id"]
+    with in_project(home, project) as (api, project_id):
         changes["add_label_ids"] = _label_ids(api, project_id, add_label or ())
         changes["remove_label_ids"] = _label_ids(api, project_id, remove_label or ())
         api.patch(_TICKET, project_id, number, body=changes | {"updated_by_id": actor})
@@ -232,8 +228,7 @@ def comment(
     said = read_text(body if text is None else text, body_file)
     if not said:
         raise CommandError("there is no text", ExitCode.USAGE)
-    with Client(home) as api:
-        project_id = current_project(api, project)["id"]
+    with in_project(home, project) as (api, project_id):
         made = api.post(
             f"{_TICKET}/comments",
             project_id,
@@ -258,8 +253,7 @@ def claim(
     as_json: Json = False,
 ) -> None:
     """Take a ticket, so that nobody else works on it."""
-    with Client(home) as api:
-        project_id = current_project(api, project)["id"]
+    with in_project(home, project) as (api, project_id):
         body = _given(claimer_id=actor, duration_minutes=minutes)
         ticket = api.post(f"{_TICKET}/claim", project_id, number, body=body)
     _confirm(ticket, f"claimed by {actor}", as_json)
@@ -275,8 +269,7 @@ def unclaim(
     as_json: Json = False,
 ) -> None:
     """Give a ticket back."""
-    with Client(home) as api:
-        project_id = current_project(api, project)["id"]
+    with in_project(home, project) as (api, project_id):
         body = {"requester_id": actor, "force": force}
         ticket = api.post(f"{_TICKET}/unclaim", project_id, number, body=body)
     _confirm(ticket, "free again", as_json)

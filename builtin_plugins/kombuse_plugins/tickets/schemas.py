@@ -1,10 +1,11 @@
 """Wire shapes of tickets."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictBool
 
 from kombuse_sdk.schemas import (
+    ABSENT,
     Body,
     ExternalUrl,
     Int,
@@ -37,7 +38,6 @@ __all__ = [
     "ViewCreate",
 ]
 
-ABSENT: Any = None
 
 Status = Literal["open", "in_progress", "blocked", "closed"]
 SortBy = Literal[

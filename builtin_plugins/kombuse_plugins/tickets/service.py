@@ -40,9 +40,7 @@ _TAKEN = "SELECT id FROM tickets WHERE external_source = ? AND external_id = ?"
 
 
 def get(tx: ReadTx, project_id: str, number: int) -> JsonText:
-    found = queries.by_number(tx, project_id, number)
-    if found is None:
-        raise NotFound("Ticket not found")
+    found = NotFound.unless(queries.by_number(tx, project_id, number), "Ticket")
     ticket = JsonText(found["wire"].encode())
     return (
         _with_loop_protection(tx, ticket, found["id"])
@@ -154,10 +152,7 @@ def view(tx: WriteTx, project_id: str, number: int, profile_id: str) -> JsonText
 
 
 def require(tx: ReadTx, project_id: str, number: int) -> TicketRef:
-    found = queries.ref(tx, project_id, number)
-    if found is None:
-        raise NotFound("Ticket not found")
-    return found
+    return NotFound.unless(queries.ref(tx, project_id, number), "Ticket")
 
 
 def by_id(tx: ReadTx, ticket_id: int) -> TicketRef | None:

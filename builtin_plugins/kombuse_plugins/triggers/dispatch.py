@@ -32,9 +32,7 @@ def follow(tx: WriteTx, event: StoredEvent) -> None:
 
 def process(tx: WriteTx, event_id: int) -> dict[str, Any]:
     """Queue what the event fires whoever caused it; the same again answers the same."""
-    row = queries.event(tx, event_id)
-    if row is None:
-        raise NotFound("Event not found")
+    row = NotFound.unless(queries.event(tx, event_id), "Event")
     event = StoredEvent(**{**dict(row), "payload": json.loads(row["payload"])})
     run_at = timestamp(datetime.fromisoformat(tx.now) + _PAUSE)
     made = _create(tx, event, run_at=run_at)

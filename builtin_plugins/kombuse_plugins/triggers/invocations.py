@@ -51,10 +51,7 @@ def page(tx: ReadTx, query: InvocationFilter) -> JsonText:
 
 
 def get(tx: ReadTx, invocation_id: int) -> JsonText:
-    found = queries.invocation(tx, invocation_id)
-    if found is None:
-        raise NotFound("Invocation not found")
-    return found
+    return NotFound.unless(queries.invocation(tx, invocation_id), "Invocation")
 
 
 def queue(tx: WriteTx, event: StoredEvent, trigger_id: int, agent: Agent, run_at: str) -> int:

@@ -6,6 +6,7 @@ from pydantic import Field, StrictBool
 
 from kombuse_sdk.agent_schemas import AllowedInvoker
 from kombuse_sdk.schemas import (
+    ABSENT,
     Body,
     JsonObject,
     Limit,
@@ -29,8 +30,6 @@ __all__ = [
     "TriggerUpdate",
 ]
 
-# For fields that may be absent but not null; `Body.changes` leaves them out.
-ABSENT: Any = None
 
 Status = Literal["pending", "running", "completed", "failed"]
 Priority = Annotated[LooseInt, Field(ge=0)]

@@ -37,10 +37,7 @@ _LONGEST_BASE = 90
 
 
 def get(tx: ReadTx, trigger_id: int) -> JsonText:
-    found = queries.trigger(tx, trigger_id)
-    if found is None:
-        raise NotFound("Trigger not found")
-    return found
+    return NotFound.unless(queries.trigger(tx, trigger_id), "Trigger")
 
 
 def list_of_agent(tx: ReadTx, agent_id: str) -> JsonText:
@@ -135,10 +132,7 @@ def require_conditions(event_type: str, conditions: Mapping[str, Any] | None) ->
 def _project_id(tx: ReadTx, reference: str | None) -> str | None:
     if reference is None:
         return None
-    found = tx.services.get(Projects).resolve(tx, reference)
-    if found is None:
-        raise NotFound("Project not found")
-    return found
+    return NotFound.unless(tx.services.get(Projects).resolve(tx, reference), "Project")
 
 
 def slug_of(event_type: str) -> str:

@@ -46,8 +46,8 @@ _COMPLETION = ("install_completion", "show_completion")  # options of the whole,
 _EPILOG = (
     "Exit codes: 0 done; 1 the server said no (not found, invalid, conflict); 2 wrong usage; 3 no"
     " server is running; 4 the home or the port is taken; 5 the storage cannot be used (disk full,"
-    " read-only, damaged). `plugin` and `init` say more than 1: 6 not found; 7 a package is damaged,"
-    " unsafe or not what was announced; 8 a registry cannot be used.\n\n"
+    " read-only, damaged). Of `plugin` and `init` also: 6 not found; 7 a package is damaged, unsafe"
+    " or not what was announced; 8 a registry cannot be used.\n\n"
     "Every command that shows something takes --json. Colours appear on a terminal only, never"
     " with NO_COLOR set. --home or KOMBUSE_HOME name the data folder, instead of ~/.kombuse."
 )

@@ -14,8 +14,9 @@ import typer
 from kombuse_kernel.cli.faults import explained
 from kombuse_kernel.config import DEFAULT_PORT, Config, load_config
 from kombuse_kernel.home import hold, prepare
+from kombuse_sdk import app_package
 from kombuse_sdk.console import CommandError, ExitCode, Home, one_line
-from kombuse_sdk.home import TOKEN_FILE
+from kombuse_sdk.home import TOKEN_FILE, default_home
 
 if TYPE_CHECKING:
     from kombuse_kernel.kernel import RunningKernel
@@ -40,6 +41,9 @@ def serve(
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more to standard error.")] = False,
 ) -> None:
     """Run the server on this machine, until Ctrl-C or SIGTERM."""
+    newer = app_package.newer_program((home or default_home()).expanduser().absolute())
+    if newer is not None:
+        app_package.run(newer)
     os.umask(0o077)
     gc.disable()  # there is no garbage in what is imported now; `_ready` turns it on again
     _configure_logging(verbose)

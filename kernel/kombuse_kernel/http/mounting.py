@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, StreamingResponse
 from fastapi.routing import APIRoute
+from importlib_metadata import version
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -68,7 +69,6 @@ class ApiRoutes:
 
     def __init__(self, kernel: RunningKernel) -> None:
         self._extender = Extender(kernel.joins)
-        self._version = "0.1.0"
         self.handlers: list[tuple[str, set[str], RouteHandler | None]] = []
         self._routes: list[tuple[str, APIRoute]] = []
         for name, router in kernel.offers("kombuse_routes"):
@@ -79,7 +79,7 @@ class ApiRoutes:
                 )
 
     def document(self) -> FastAPI:
-        app = FastAPI(title="Kombuse", version=self._version, docs_url=None, redoc_url=None)
+        app = FastAPI(title="Kombuse", version=version("kombuse"), docs_url=None, redoc_url=None)
         for name, route in self._routes:
             app.add_api_route(
                 f"/api{route.path}",

@@ -14,7 +14,7 @@ from kombuse_sdk.contracts.package_files import PackageFiles
 from kombuse_sdk.contracts.permissions import Permissions
 from kombuse_sdk.contracts.profiles import Profiles
 from kombuse_sdk.contracts.projects import Projects
-from kombuse_sdk.contracts.realtime import Live
+from kombuse_sdk.contracts.realtime import Greetings, Live
 from kombuse_sdk.contracts.sessions import Prompts, Sessions
 from kombuse_sdk.contracts.settings import Settings
 from kombuse_sdk.contracts.tickets import TicketRef, Tickets
@@ -23,6 +23,7 @@ __all__ = [
     "Agents",
     "Attachments",
     "Comments",
+    "Greetings",
     "Invocations",
     "Labels",
     "Live",

@@ -1,9 +1,9 @@
 """Live messages to connected clients."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-__all__ = ["Live"]
+__all__ = ["Greetings", "Live"]
 
 
 class Live(Protocol):
@@ -13,5 +13,14 @@ class Live(Protocol):
         """Send a message once to each client that subscribes to any of the topics.
 
         `sender` names a client that gets it in any case. From any thread; never blocks.
+        """
+        ...
+
+
+class Greetings(Protocol):
+    def greet(self, topic: str, greeting: Callable[[], Mapping[str, Any] | None]) -> None:
+        """Send a message, if there is one, to each client when it subscribes to the topic.
+
+        `greeting` is called on the server's loop, and must be quick.
         """
         ...

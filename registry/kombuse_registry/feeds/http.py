@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from kombuse_registry import names, signing, versions
 from kombuse_registry.documents import LIST_SECONDS, Documents
-from kombuse_registry.errors import FeedError, IntegrityError
+from kombuse_registry.errors import FeedError, IntegrityError, KeyChanged
 from kombuse_registry.feeds.answers import failures_of, number, objects, text
 from kombuse_registry.integrity import (
     check_hashes,
@@ -174,6 +174,7 @@ class HttpFeed:
             release_notes=text(entry, "release_notes"),
             yanked=(yanked if isinstance(yanked, str) else "yanked") if yanked else None,
             deprecated=text(entry, "deprecated"),
+            min_kombuse_version=text(entry, "min_kombuse_version"),
             signatures=tuple(map(_texts, objects(entry.get("signatures")))),
             manifest=manifest,
         )
@@ -186,9 +187,9 @@ class HttpFeed:
         if not trusted and not version.signatures:
             return
         if trusted and not any(used.get("keyid") in trusted for used in version.signatures):
-            raise FeedError(self.id, "Registry key changed")
+            raise KeyChanged(self.id)
         with failures_of(self.id):
-            document = self._document("/api/pkg/-/keys", LIST_SECONDS) or {}
+            document = self._document("/api/pkg/-/keys", LIST_SECONDS if trusted else 0) or {}
         listed = listed_keys(document.get("keys"))
         keys = {keyid: str(key["public_key"]) for keyid, key in listed.items()}
         good = {

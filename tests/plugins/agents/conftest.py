@@ -1,29 +1,5 @@
 """Runs by hand: a fake of the sessions, for tests of agents and their invocations."""
 
-from typing import Any
+from tests.agent_runs import kombuse_config, plugins_under_test, runs, sessions
 
-import pytest
-from starlette.testclient import TestClient
-from tests.agent_runs import WITHOUT_SESSIONS, FakeSessions, Runs
-
-from kombuse_sdk.types import Kernel
-
-
-@pytest.fixture
-def sessions() -> FakeSessions:
-    return FakeSessions()
-
-
-@pytest.fixture
-def plugins_under_test(sessions: FakeSessions) -> list[object]:
-    return [sessions.plugin()]
-
-
-@pytest.fixture
-def kombuse_config() -> dict[str, Any]:
-    return dict(WITHOUT_SESSIONS)
-
-
-@pytest.fixture
-def runs(kernel: Kernel, client: TestClient) -> Runs:
-    return Runs(kernel, client)
+__all__ = ["kombuse_config", "plugins_under_test", "runs", "sessions"]

@@ -170,7 +170,7 @@ def test_errors_of_the_file_system_are_told(
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(export, "_replace", fail)
+    monkeypatch.setattr(export, "replace", fail)
 
     with pytest.raises(raised, match=f"Cannot write to directory: {error.strerror}"):
         export.write(tmp_path, [Document("a.md", "x")])

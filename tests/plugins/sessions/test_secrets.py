@@ -30,6 +30,9 @@ TOKEN = "sk-ant-api03-abcdefghijklmnopqrstuv"
         "ghp_" + "a1" * 18,
         "AKIAIOSFODNN7EXAMPLE",
         "xoxb-123456789012-abc",
+        "kmb_Ab12Cd34_" + "a1" * 16 + "_Zz99Yy",
+        "npm_" + "a1" * 18,
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nMIIE\n-----END PGP PRIVATE KEY BLOCK-----",
         "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.plugins.sessions.fake_agents import (
     FakeRun,
     Heard,
     Record,
+    Wire,
     result,
     said,
     used,
@@ -23,30 +25,60 @@ from kombuse_sdk.testing import Factory, ticket_path
 from kombuse_sdk.types import Kernel
 
 
-def comments(client: TestClient, ticket: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.get(f"{ticket_path(ticket)}/comments").json()
-    return found
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A project whose tickets start agents, and what came of it."""
+
+    client: TestClient
+    make: Factory
+    project: Any
+    agents: Agents
+    heard: Heard
+
+    def ticket(self) -> Any:
+        return self.make.ticket(self.project)
+
+    def assign(self, agent: Any = None, **trigger: Any) -> None:
+        """Start an agent with every new ticket."""
+        self.agents.trigger(agent or self.agents.make(), "ticket.created", **trigger)
+
+    def run(self, agent: Any = None, **expected: Any) -> tuple[Any, dict[str, Any]]:
+        """A new ticket that starts an agent, and what was told at the end of the run."""
+        self.assign(agent)
+        ticket = self.ticket()
+        return ticket, self.heard.wait("agent.complete", **expected)
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self.client.get(path, params=query).json()
+
+    def comments(self, ticket: Any) -> Any:
+        return self.get(f"{ticket_path(ticket)}/comments")
+
+    def invocations(self) -> Any:
+        return self.get("/api/invocations")
+
+    def event_types(self) -> set[str]:
+        return {event["event_type"] for event in self.get("/api/events")}
 
 
-def invocations(client: TestClient, **query: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.get("/api/invocations", params=query).json()
-    return found
+@pytest.fixture
+def desk(client: TestClient, make: Factory, project: Any, agents: Agents, heard: Heard) -> Desk:
+    return Desk(client, make, project, agents, heard)
+
+
+@pytest.fixture
+def kombuse_config(kombuse_config: dict[str, Any]) -> dict[str, Any]:
+    return kombuse_config | {"agents": {"max_concurrent": 3}}
 
 
 def test_an_event_runs_the_agent_and_its_last_words_become_a_comment(
-    client: TestClient,
-    make: Factory,
-    project: Any,
-    agents: Agents,
-    heard: Heard,
-    record: Record,
-    backend: FakeBackend,
+    desk: Desk, record: Record, backend: FakeBackend
 ) -> None:
-    agent = agents.make("Work on #{{ ticket_number }} of {{ project.name }}.")
-    agents.trigger(agent, "ticket.created")
+    agent = desk.agents.make("Work on #{{ ticket_number }} of {{ project.name }}.")
+    desk.assign(agent)
 
-    ticket = make.ticket(project, title="It breaks")
-    done = heard.wait("agent.complete")
+    ticket = desk.make.ticket(desk.project, title="It breaks")
+    done = desk.heard.wait("agent.complete")
 
     assert done["ticketNumber"] == ticket["ticket_number"]
     session = record.session(done["kombuseSessionId"])
@@ -54,30 +86,26 @@ def test_an_event_runs_the_agent_and_its_last_words_become_a_comment(
     assert (session["status"], session["ticket_id"]) == ("completed", ticket["id"])
     (run,) = backend.runs
     assert run.options.system_prompt is not None
-    assert run.options.system_prompt.startswith(f"Work on #1 of {project['name']}.\n\n")
+    assert run.options.system_prompt.startswith(f"Work on #1 of {desk.project['name']}.\n\n")
     assert backend.messages[0].startswith("Event: ticket.created\nTicket: #1\nProject: ")
     assert '"title": "It breaks"' in backend.messages[0]
-    (comment,) = comments(client, ticket)
+    (comment,) = desk.comments(ticket)
     assert comment["author_id"] == agent["id"]
     assert comment["kombuse_session_id"] == session["kombuse_session_id"]
-    (invocation,) = invocations(client)
+    (invocation,) = desk.invocations()
     assert invocation["status"] == "completed"
-    kinds = [e["event_type"] for e in client.get("/api/events").json()]
-    assert {"agent.started", "agent.completed"} <= set(kinds)
-    assert heard.wait("ticket.agent_status", status="idle")["sessionCount"] == 0
+    assert {"agent.started", "agent.completed"} <= desk.event_types()
+    assert desk.heard.wait("ticket.agent_status", status="idle")["sessionCount"] == 0
 
 
-def test_the_prompt_tells_the_session_once(
-    make: Factory, project: Any, agents: Agents, heard: Heard, backend: FakeBackend
-) -> None:
+def test_the_prompt_tells_the_session_once(desk: Desk, backend: FakeBackend) -> None:
     """By its session our tools know who calls."""
-    agents.trigger(agents.make("Plain."), "ticket.created")
-    naming = agents.make("You are {{ kombuse_session_id }}.", "Bea")
-    agents.trigger(naming, "ticket.closed")
-    ticket = make.ticket(project)
-    first = heard.wait("agent.complete")["kombuseSessionId"]
-    make.client.patch(ticket_path(ticket), json={"status": "closed"})
-    second = heard.wait("agent.complete", 2)["kombuseSessionId"]
+    naming = desk.agents.make("You are {{ kombuse_session_id }}.", "Bea")
+    desk.agents.trigger(naming, "ticket.closed")
+    ticket, done = desk.run(desk.agents.make("Plain."))
+    first = done["kombuseSessionId"]
+    desk.client.patch(ticket_path(ticket), json={"status": "closed"})
+    second = desk.heard.wait("agent.complete", 2)["kombuseSessionId"]
 
     plain, named = (run.options.system_prompt or "" for run in backend.runs)
     assert f"Your kombuse_session_id is {first}." in plain
@@ -85,13 +113,10 @@ def test_the_prompt_tells_the_session_once(
 
 
 def test_a_triggered_backend_is_closed_at_once(
-    make: Factory, project: Any, agents: Agents, heard: Heard, backend: FakeBackend, kernel: Kernel
+    desk: Desk, backend: FakeBackend, kernel: Kernel
 ) -> None:
-    agents.trigger(agents.make(), "ticket.created")
-
-    make.ticket(project)
-    heard.wait("agent.complete")
-    asyncio.run(_ended(kernel, heard.of("agent.complete")[0]["kombuseSessionId"]))
+    _, done = desk.run()
+    asyncio.run(_ended(kernel, done["kombuseSessionId"]))
 
     assert backend.runs[0].closed
 
@@ -103,13 +128,7 @@ async def _ended(kernel: Kernel, session_id: str) -> None:
 
 
 def test_an_agent_that_commented_itself_gets_no_second_comment(
-    client: TestClient,
-    make: Factory,
-    project: Any,
-    agents: Agents,
-    heard: Heard,
-    record: Record,
-    backend: FakeBackend,
+    desk: Desk, record: Record, backend: FakeBackend
 ) -> None:
     async def comments_itself(run: FakeRun, message: str) -> AsyncIterator[AgentEvent | TurnEnd]:
         yield used("mcp__kombuse__add_comment")
@@ -118,25 +137,16 @@ def test_an_agent_that_commented_itself_gets_no_second_comment(
         yield TurnEnd(success=True)
 
     backend.script = comments_itself
-    agents.trigger(agents.make(), "ticket.created")
 
-    ticket = make.ticket(project)
-    done = heard.wait("agent.complete")
+    ticket, done = desk.run()
 
-    assert comments(client, ticket) == []
+    assert desk.comments(ticket) == []
     metadata = record.session(done["kombuseSessionId"])["metadata"]
     assert metadata["didCallAddComment"] is True
     assert metadata["lastAssistantMessage"] == "I said it on the ticket"
 
 
-def test_a_comment_that_was_refused_does_not_count(
-    client: TestClient,
-    make: Factory,
-    project: Any,
-    agents: Agents,
-    heard: Heard,
-    backend: FakeBackend,
-) -> None:
+def test_a_comment_that_was_refused_does_not_count(desk: Desk, backend: FakeBackend) -> None:
     async def is_refused(run: FakeRun, message: str) -> AsyncIterator[AgentEvent | TurnEnd]:
         yield used("mcp__kombuse__add_comment")
         yield result("Permission denied", isError=True)
@@ -144,46 +154,28 @@ def test_a_comment_that_was_refused_does_not_count(
         yield TurnEnd(success=True)
 
     backend.script = is_refused
-    agents.trigger(agents.make(), "ticket.created")
 
-    ticket = make.ticket(project)
-    heard.wait("agent.complete")
+    ticket, _ = desk.run()
 
-    assert [c["body"] for c in comments(client, ticket)] == ["It is done"]
+    assert [c["body"] for c in desk.comments(ticket)] == ["It is done"]
 
 
-def test_what_an_agent_quotes_in_passing_mentions_nobody(
-    client: TestClient,
-    make: Factory,
-    project: Any,
-    agents: Agents,
-    heard: Heard,
-    backend: FakeBackend,
-) -> None:
+def test_what_an_agent_quotes_in_passing_mentions_nobody(desk: Desk, backend: FakeBackend) -> None:
     async def quotes(run: FakeRun, message: str) -> AsyncIterator[AgentEvent | TurnEnd]:
         yield said("As @Ada said in #1")
         yield TurnEnd(success=True)
 
     backend.script = quotes
-    agents.trigger(agents.make(), "ticket.created")
 
-    ticket = make.ticket(project)
-    heard.wait("agent.complete")
+    ticket, _ = desk.run()
 
-    (comment,) = comments(client, ticket)
-    assert client.get(f"/api/comments/{comment['id']}/mentions").json() == []
-    assert "mention.created" not in {e["event_type"] for e in client.get("/api/events").json()}
+    (comment,) = desk.comments(ticket)
+    assert desk.get(f"/api/comments/{comment['id']}/mentions") == []
+    assert "mention.created" not in desk.event_types()
 
 
 def test_a_plan_becomes_one_comment_that_later_plans_replace(
-    client: TestClient,
-    make: Factory,
-    project: Any,
-    agents: Agents,
-    heard: Heard,
-    record: Record,
-    wire: Any,
-    backend: FakeBackend,
+    desk: Desk, record: Record, wire: Wire, backend: FakeBackend
 ) -> None:
     plans = iter(("User has approved\n## Approved Plan:\nOne", "Two"))
 
@@ -193,31 +185,26 @@ def test_a_plan_becomes_one_comment_that_later_plans_replace(
         yield TurnEnd(success=True)
 
     backend.script = planning
-    agents.trigger(agents.make(), "ticket.created")
-    ticket = make.ticket(project)
-    session_id = heard.wait("agent.complete", 1)["kombuseSessionId"]
-    first = [c["body"] for c in comments(client, ticket)]
+    ticket, done = desk.run()
+    session_id = done["kombuseSessionId"]
+    first = [c["body"] for c in desk.comments(ticket)]
 
     wire.send("chat", session_id=session_id, message="again")
-    heard.wait("agent.complete", 2)
+    desk.heard.wait("agent.complete", 2)
 
     assert first == ["**Implementation Plan**\n\nOne"]
-    (comment,) = comments(client, ticket)
+    (comment,) = desk.comments(ticket)
     assert comment["body"] == "**Implementation Plan**\n\nTwo"
     assert record.session(session_id)["metadata"]["planCommentId"] == comment["id"]
 
 
-def test_a_broken_prompt_fails_its_invocation_and_no_other(
-    client: TestClient, make: Factory, project: Any, agents: Agents, heard: Heard
-) -> None:
-    broken, sound = agents.make("{{ 1 / 0 }}"), agents.make(name="Sound")
-    agents.trigger(broken, "ticket.created", priority=5)
-    agents.trigger(sound, "ticket.created")
+def test_a_broken_prompt_fails_its_invocation_and_no_other(desk: Desk) -> None:
+    broken, sound = desk.agents.make("{{ 1 / 0 }}"), desk.agents.make(name="Sound")
+    desk.assign(broken, priority=5)
 
-    make.ticket(project)
-    heard.wait("agent.complete", 2)
+    desk.run(sound, count=2)
 
-    by_agent = {i["agent_id"]: i for i in invocations(client)}
+    by_agent = {i["agent_id"]: i for i in desk.invocations()}
     assert by_agent[sound["id"]]["status"] == "completed"
     failed = by_agent[broken["id"]]
     assert failed["status"] == "failed"
@@ -225,31 +212,19 @@ def test_a_broken_prompt_fails_its_invocation_and_no_other(
 
 
 def test_a_backend_that_does_not_open_fails_the_invocation(
-    client: TestClient,
-    make: Factory,
-    project: Any,
-    agents: Agents,
-    heard: Heard,
-    backend: FakeBackend,
+    desk: Desk, backend: FakeBackend
 ) -> None:
     backend.fails.append(BackendFailed("No such file: /usr/bin/claude"))
-    agents.trigger(agents.make(), "ticket.created")
 
-    make.ticket(project)
-    heard.wait("agent.complete", status="failed")
+    desk.run(status="failed")
 
-    (invocation,) = invocations(client)
+    (invocation,) = desk.invocations()
     assert invocation["error"] == "No such file: /usr/bin/claude"
-    assert heard.wait("ticket.agent_status", status="error")
+    assert desk.heard.wait("ticket.agent_status", status="error")
 
 
 def test_many_events_run_once_each_and_only_so_many_at_once(
-    client: TestClient,
-    make: Factory,
-    project: Any,
-    agents: Agents,
-    heard: Heard,
-    backend: FakeBackend,
+    desk: Desk, backend: FakeBackend
 ) -> None:
     running, most = 0, 0
 
@@ -263,64 +238,51 @@ def test_many_events_run_once_each_and_only_so_many_at_once(
             yield item
 
     backend.script = counted
-    agents.trigger(agents.make(), "ticket.created")
+    desk.assign()
 
     for _ in range(30):
-        make.ticket(project)
-    heard.wait("agent.complete", 30, status="completed")
+        desk.ticket()
+    desk.heard.wait("agent.complete", 30, status="completed")
 
-    found = invocations(client)
+    found = desk.invocations()
     assert len({i["event_id"] for i in found}) == len(found) == 30
     assert {i["status"] for i in found} == {"completed"}
     assert 1 < most <= 3
 
 
-@pytest.fixture
-def kombuse_config(kombuse_config: dict[str, Any]) -> dict[str, Any]:
-    return kombuse_config | {"agents": {"max_concurrent": 3}}
-
-
 def test_a_mention_goes_on_with_the_session_of_the_agent_on_the_ticket(
-    make: Factory, project: Any, agents: Agents, heard: Heard, backend: FakeBackend
+    desk: Desk, backend: FakeBackend
 ) -> None:
-    agent = agents.make(name="Grace")
-    agents.trigger(
+    agent = desk.agents.make(name="Grace")
+    desk.agents.trigger(
         agent,
         "mention.created",
         conditions={"mention_type": "profile", "mentioned_profile_id": agent["id"]},
     )
-    ticket, other = make.ticket(project), make.ticket(project)
+    ticket, other = desk.ticket(), desk.ticket()
 
     for count, where in enumerate((ticket, ticket, other), 1):
-        make.comment(where, body=f"@Grace look {count}")
-        heard.wait("agent.complete", count)
+        desk.make.comment(where, body=f"@Grace look {count}")
+        desk.heard.wait("agent.complete", count)
 
-    ids = [m["kombuseSessionId"] for m in heard.of("agent.complete")]
+    ids = [m["kombuseSessionId"] for m in desk.heard.of("agent.complete")]
     assert ids[0] == ids[1] != ids[2]
     assert [run.options.resume_id for run in backend.runs] == [None, "backend-1", None]
 
 
 def test_a_failed_run_is_tried_again_in_its_session_when_the_agent_wants_that(
-    client: TestClient,
-    make: Factory,
-    project: Any,
-    agents: Agents,
-    heard: Heard,
-    backend: FakeBackend,
-    kernel: Kernel,
+    desk: Desk, backend: FakeBackend, kernel: Kernel
 ) -> None:
     backend.fails.append(BackendFailed("not yet"))
-    agents.trigger(agents.make(retry_on_failure=True), "ticket.created")
-    make.ticket(project)
-    first = heard.wait("agent.complete", status="failed")
+    _, first = desk.run(desk.agents.make(retry_on_failure=True), status="failed")
 
     with kernel.db.write() as tx:
         tx.execute("UPDATE agent_invocations SET run_at = ?", (tx.now,))
     _wake(kernel)
 
-    second = heard.wait("agent.complete", status="completed")
+    second = desk.heard.wait("agent.complete", status="completed")
     assert second["kombuseSessionId"] == first["kombuseSessionId"]
-    (invocation,) = invocations(client)
+    (invocation,) = desk.invocations()
     assert (invocation["status"], invocation["attempts"]) == ("completed", 2)
 
 
@@ -330,14 +292,7 @@ def _wake(kernel: Kernel) -> None:
     kernel.services.get(Sessions).wake()
 
 
-def test_what_runs_cost_is_summed_by_day_agent_and_ticket(
-    client: TestClient,
-    make: Factory,
-    project: Any,
-    agents: Agents,
-    heard: Heard,
-    backend: FakeBackend,
-) -> None:
+def test_what_runs_cost_is_summed_by_day_agent_and_ticket(desk: Desk, backend: FakeBackend) -> None:
     async def costs(run: FakeRun, message: str) -> AsyncIterator[AgentEvent | TurnEnd]:
         yield TurnEnd(
             success=True,
@@ -345,35 +300,31 @@ def test_what_runs_cost_is_summed_by_day_agent_and_ticket(
         )
 
     backend.script = costs
-    agent = agents.make()
-    agents.trigger(agent, "ticket.created")
-    ticket = make.ticket(project)
-    make.ticket(project)
-    heard.wait("agent.complete", 2)
+    agent = desk.agents.make()
+    ticket, _ = desk.run(agent)
+    desk.ticket()
+    desk.heard.wait("agent.complete", 2)
 
-    def usage(**query: Any) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = client.get("/api/sessions/usage", params=query).json()
-        return found
+    def usage(**query: Any) -> Any:
+        return desk.get("/api/sessions/usage", **query)
 
-    (day,) = usage(group_by="day", project_id=project["slug"])
+    (day,) = usage(group_by="day", project_id=desk.project["slug"])
     (by_agent,) = usage(group_by="agent")
     (by_ticket,) = usage(group_by="ticket", ticket_id=ticket["id"])
     assert (day["sessions"], day["turns"], day["input_tokens"], day["cost_usd"]) == (2, 2, 14, 1.0)
     assert (by_agent["agent_id"], by_agent["output_tokens"]) == (agent["id"], 6)
     assert (by_ticket["ticket_id"], by_ticket["cache_read_tokens"]) == (ticket["id"], 1)
-    session = client.get("/api/sessions").json()[0]
-    client.delete(f"/api/sessions/{session['kombuse_session_id']}")
+    session = desk.get("/api/sessions")[0]
+    desk.client.delete(f"/api/sessions/{session['kombuse_session_id']}")
     assert usage(group_by="agent") == [by_agent]
 
 
 def test_a_chat_may_go_on_with_a_triggered_session_of_an_agent_without_chats(
-    make: Factory, project: Any, agents: Agents, heard: Heard, wire: Any, backend: FakeBackend
+    desk: Desk, wire: Wire, backend: FakeBackend
 ) -> None:
-    agents.trigger(agents.make(enabled_for_chat=False), "ticket.created")
-    make.ticket(project)
-    session_id = heard.wait("agent.complete")["kombuseSessionId"]
+    _, done = desk.run(desk.agents.make(enabled_for_chat=False))
 
-    wire.send("chat", session_id=session_id, message="And now?")
+    wire.send("chat", session_id=done["kombuseSessionId"], message="And now?")
 
-    assert heard.wait("agent.complete", 2)["projectId"] == project["id"]
+    assert desk.heard.wait("agent.complete", 2)["projectId"] == desk.project["id"]
     assert backend.messages[-1] == "And now?"
