@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["current_version", "newer_program", "packages_folder", "program_of"]
+__all__ = ["current_version", "newer_program", "packages_folder", "program_of", "run"]
 
 _PREFIX = "v"
 

@@ -230,6 +230,8 @@ def test_an_agent_reads_one_comment(kernel: Kernel, make: Factory) -> None:
         "author_id": ann["id"],
         "author_name": "Ann",
         "actor_type": "user",
+        "author_kind": "user",
+        "author_trusted": True,
         "agent_type": None,
         "parent_id": None,
         "is_edited": False,
