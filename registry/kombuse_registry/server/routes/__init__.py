@@ -1,0 +1,1 @@
+"""The addresses of the registry, one module per subject."""
