@@ -44,13 +44,15 @@ class RouteHandler:
                 arguments = binding.arguments(tx, incoming)
                 arguments[binding.transaction or ""] = tx
                 return self._answer(self._endpoint(**arguments))
+        if binding.mode == "write" and binding.needs_lookup:
+            return await self._write(db, lambda tx: binding.arguments(tx, incoming))
         if binding.needs_lookup:
             with db.read() as tx:
                 arguments = binding.arguments(tx, incoming)
         else:
             arguments = binding.arguments(None, incoming)
         if binding.mode == "write":
-            return await self._write(db, arguments)
+            return await self._write(db, lambda tx: arguments)
         for name, what in binding.given:
             arguments[name] = {"db": db, "kernel": kernel}.get(what) or Request(
                 dict(incoming.scope), incoming.receive
@@ -59,12 +61,18 @@ class RouteHandler:
             return self._answer(await self._endpoint(**arguments))
         return self._answer(self._endpoint(**arguments))
 
-    async def _write(self, db: SqliteDatabase, arguments: dict[str, Any]) -> Answer | Response:
-        """The answer is checked inside the transaction: one that is wrong changes nothing."""
+    async def _write(
+        self, db: SqliteDatabase, bind: Callable[[Any], dict[str, Any]]
+    ) -> Answer | Response:
+        """The answer is checked inside the transaction: one that is wrong changes nothing.
+
+        What has to be looked up first is looked up here as well: a reader would have to find out
+        anew, after every write, what is in its pages.
+        """
         name = self._binding.transaction or ""
 
         def work(tx: Any) -> Answer | Response:
-            return self._answer(self._endpoint(**arguments, **{name: tx}))
+            return self._answer(self._endpoint(**bind(tx), **{name: tx}))
 
         return await db.write_async(work)
 
