@@ -1,17 +1,12 @@
-"""SQLite: one writer at a time in a fair queue, many readers, and the transactions plugins see."""
+"""The transactions that plugins see, over the one SQLite file."""
 
-import asyncio
 import json
 import logging
-import os
 import sqlite3
-import threading
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,10 +15,11 @@ from sqlmodel import SQLModel
 from kombuse_sdk.events import Event, StoredEvent
 from kombuse_sdk.schemas import timestamp
 from kombuse_sdk.sql import JsonText
+from kombuse_sdk.sqlite_file import SqliteFile
 from kombuse_sdk.storage import Params
 from kombuse_sdk.types import Kernel, Services
 
-__all__ = ["FairLock", "SqliteDatabase", "Transaction", "connect"]
+__all__ = ["SqliteDatabase", "Transaction"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=SQLModel)
@@ -44,52 +40,6 @@ WITH page (item) AS ({})
 SELECT CAST('[' || ifnull(group_concat(item), '') || ']' AS BLOB) FROM page
 """
 _EVENT_FIELDS = tuple(field.name for field in fields(Event))
-
-
-def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """A connection in autocommit mode, usable from any thread, foreign keys on."""
-    uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rwc'}"
-    connection = sqlite3.connect(
-        uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=512
-    )
-    connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA busy_timeout = 5000")
-    connection.execute(f"PRAGMA cache_size = {-8000 if read_only else -16000}")
-    if read_only:
-        connection.execute("PRAGMA query_only = ON")
-    else:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        # Every 32 MB of log: with SQLite's 4 MB a checkpoint took a fifth of all writing.
-        connection.execute("PRAGMA wal_autocheckpoint = 8000")
-        connection.execute("PRAGMA foreign_keys = ON")
-    return connection
-
-
-class FairLock:
-    """A lock that is handed on in the order in which threads asked for it."""
-
-    def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._waiting: deque[threading.Lock] = deque()
-        self._held = False
-
-    def __enter__(self) -> None:
-        with self._mutex:
-            if not self._held:
-                self._held = True
-                return
-            turn = threading.Lock()
-            turn.acquire()
-            self._waiting.append(turn)
-        turn.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        with self._mutex:
-            if self._waiting:
-                self._waiting.popleft().release()
-            else:
-                self._held = False
 
 
 class Transaction:
@@ -181,79 +131,41 @@ class Transaction:
 
 
 class SqliteDatabase:
-    """One SQLite file. `commits` counts the writes of this process: it names the state of data."""
+    """One SQLite file. Raises sqlite3.Error or OSError when it cannot be used."""
 
     def __init__(self, path: Path, kernel: Kernel) -> None:
         self.path = path
-        self.commits = 0
         self.on_events: Callable[[Sequence[StoredEvent]], None] = lambda events: None
         self.reactions: Sequence[Callable[..., None]] = ()
         self.kernel = kernel
-        self._turn = FairLock()
-        self._readers: list[sqlite3.Connection] = []
-        self._idle: list[sqlite3.Connection] = []
-        self._write_pool = ThreadPoolExecutor(1, "kombuse-write")
-        self._read_pool = ThreadPoolExecutor(4, "kombuse-read")
-        _prepare(path)
-        self.writer = connect(path, read_only=False)
+        self._file = SqliteFile(path, "kombuse")
+        self.writer = self._file.writer
+        self.close = self._file.close
+
+    @property
+    def commits(self) -> int:
+        """How many writes of this process changed anything: the name of a state of the data."""
+        return self._file.commits
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        connection = self._reader()
-        connection.execute("BEGIN")
-        try:
+        with self._file.reading() as connection:
             yield Transaction(connection, self)
-        finally:
-            connection.execute("ROLLBACK")
-            self._idle.append(connection)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        with self._turn:
-            tx = Transaction(self.writer, self)
-            changes = self.writer.total_changes
-            self.writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield tx
-                self.writer.execute("COMMIT")
-            except BaseException:
-                if self.writer.in_transaction:
-                    self.writer.execute("ROLLBACK")
-                raise
-            if self.writer.total_changes != changes:
-                self.commits += 1
+        with self._file.writing() as connection:
+            tx = Transaction(connection, self)
+            yield tx
         tx.run_actions()
         if tx.events:
             self.on_events(tx.events)
 
     def read_async(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(self._read_pool, _in, self.read, work)
+        return self._file.in_reader(partial(_in, self.read, work))
 
     def write_async(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(self._write_pool, _in, self.write, work)
-
-    def close(self) -> None:
-        """Wait for the running transactions, fold the log into the file, close everything."""
-        self._write_pool.shutdown()
-        self._read_pool.shutdown()
-        with self._turn:
-            for connection in self._readers:
-                connection.close()
-            try:
-                self.writer.execute("PRAGMA optimize")
-                self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            except sqlite3.Error as error:
-                log.info("the log of the database stays beside it: %s", error)
-            self.writer.close()
-
-    def _reader(self) -> sqlite3.Connection:
-        """The connection that was used last, of those not in use: its cache is warm."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            connection = connect(self.path, read_only=True)
-            self._readers.append(connection)
-            return connection
+        return self._file.in_writer(partial(_in, self.write, work))
 
 
 def _in(
@@ -261,13 +173,6 @@ def _in(
 ) -> T:
     with begin() as tx:
         return work(tx)
-
-
-def _prepare(path: Path) -> None:
-    """Make the file ours before SQLite opens it: readable by nobody else, and no planted link."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
-    os.close(os.open(path, flags, 0o600))
 
 
 def _table(model: type[SQLModel]) -> str:

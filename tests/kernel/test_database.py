@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import MetaData
 from sqlmodel import Field, SQLModel
 
-from kombuse_kernel.database import FairLock, SqliteDatabase, connect
+from kombuse_kernel.database import SqliteDatabase
 from kombuse_sdk.events import Event
+from kombuse_sdk.sqlite_file import FairLock, connect
 
 SOMETHING = Event(event_type="note.made", actor_type="system", payload={"text": "ä\u2028"})
 
@@ -181,7 +182,7 @@ def test_readers_of_many_threads_share_their_connections(db: SqliteDatabase) -> 
     for _ in range(20):
         in_thread(lambda: notes(db))
 
-    assert len(db._readers) == 1
+    assert len(db._file._readers) == 1
 
 
 def test_a_reader_does_not_see_what_is_not_committed(db: SqliteDatabase) -> None:

@@ -4,6 +4,8 @@ import hashlib
 import sqlite3
 import stat
 from collections.abc import Iterator
+from functools import partial
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,9 @@ from tests.fakes import fake_plugin
 
 from kombuse_kernel.app import build_kernel
 from kombuse_kernel.config import load_config
-from kombuse_kernel.database import connect
 from kombuse_kernel.migrations import Migration, MigrationError, backup, collect, migrate
-from kombuse_kernel.plugins import PluginSource
+from kombuse_sdk.sqlite_file import connect
+from kombuse_sdk.types import PluginSource
 
 FIRST = Migration(
     "notes", "0001_notes", "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT);\n"
@@ -253,7 +255,7 @@ def test_a_third_party_plugin_whose_migration_fails_is_left_out_alone(
 
     kernel = build_kernel(
         load_config(kombuse_home),
-        [PluginSource(p.__name__, "test", lambda p=p: p) for p in plugins],
+        [PluginSource(p.__name__, "test", partial(next, repeat(p))) for p in plugins],
     )
 
     failed = {s.name: s.reason or "" for s in kernel.plugins if s.source == "test" and s.reason}

@@ -1,22 +1,19 @@
-"""The registry's SQLite file: one writer at a time, readers that cannot write, migrations.
+"""The transactions and migrations of the registry.
 
-The discipline is that of the tracker's own database. Here a commit is on the disk before it is
-answered, for what was published is never published again.
+A commit is on the disk before it is answered, for what was published is never published again.
 """
 
-import asyncio
 import hashlib
-import os
 import sqlite3
-import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
 from kombuse_sdk.schemas import timestamp
+from kombuse_sdk.sqlite_file import SqliteFile
 
 __all__ = ["Database", "DatabaseUnusable", "Tx"]
 
@@ -27,7 +24,6 @@ CREATE TABLE IF NOT EXISTS migrations (
     name TEXT PRIMARY KEY, checksum TEXT NOT NULL, applied_at TEXT NOT NULL
 ) STRICT
 """
-_READERS = 4
 
 
 class DatabaseUnusable(Exception):
@@ -81,90 +77,34 @@ class Database:
     """Opens the file, makes it if need be, and brings it up to this version."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._turn = threading.Lock()
-        self._readers: list[sqlite3.Connection] = []
-        self._idle: list[sqlite3.Connection] = []
-        _prepare(path)
-        self._writer = _connect(path, read_only=False)
+        self._file = SqliteFile(path, "registry", is_durable=True)
+        self.close = self._file.close
         try:
-            _migrate(self._writer)
+            _migrate(self._file.writer)
         except BaseException:
-            self._writer.close()
+            self.close()
             raise
-        self._write_pool = ThreadPoolExecutor(1, "registry-write")
-        self._read_pool = ThreadPoolExecutor(_READERS, "registry-read")
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = _connect(self._path, read_only=True)
-            self._readers.append(connection)
-        connection.execute("BEGIN")
-        try:
+        with self._file.reading() as connection:
             yield Tx(connection)
-        finally:
-            connection.execute("ROLLBACK")
-            self._idle.append(connection)
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
-        with self._turn:
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield Tx(self._writer)
-                self._writer.execute("COMMIT")
-            except BaseException:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-                raise
+        with self._file.writing() as connection:
+            yield Tx(connection)
 
     def read_async(self, work: Callable[[Tx], T]) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(self._read_pool, self._read, work)
+        return self._file.in_reader(partial(_in, self.read, work))
 
     def write_async(self, work: Callable[[Tx], T]) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(self._write_pool, self._write, work)
-
-    def close(self) -> None:
-        self._write_pool.shutdown()
-        self._read_pool.shutdown()
-        with self._turn:
-            for connection in self._readers:
-                connection.close()
-            self._writer.close()
-
-    def _read(self, work: Callable[[Tx], T]) -> T:
-        with self.read() as tx:
-            return work(tx)
-
-    def _write(self, work: Callable[[Tx], T]) -> T:
-        with self.write() as tx:
-            return work(tx)
+        return self._file.in_writer(partial(_in, self.write, work))
 
 
-def _prepare(path: Path) -> None:
-    """Ours before SQLite opens it: readable by nobody else, and no planted link."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-
-
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
-    connection = sqlite3.connect(
-        uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256
-    )
-    connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA busy_timeout = 5000")
-    connection.execute("PRAGMA cache_size = -4000")
-    if read_only:
-        connection.execute("PRAGMA query_only = ON")
-    else:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-    return connection
+def _in(begin: Callable[[], AbstractContextManager[Tx]], work: Callable[[Tx], T]) -> T:
+    with begin() as tx:
+        return work(tx)
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -1,6 +1,7 @@
 """Labels on tickets, and tickets by label."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -240,7 +241,7 @@ def test_the_labels_in_lists_of_tickets_follow_every_change(
     project = make.project()
     ids = [make.label(project, name=name)["id"] for name in ("b", "a", "c")]
     ticket = make.ticket(project, label_ids=ids)
-    changes = [
+    changes: list[Callable[[], Any]] = [
         lambda: client.patch(f"/api/labels/{ids[0]}", json={"name": "z", "color": "#000000"}),
         lambda: client.patch(f"/api/labels/{ids[1]}", json={"is_enabled": False}),
         lambda: client.delete(f"{ticket_path(ticket)}/labels/{ids[1]}"),

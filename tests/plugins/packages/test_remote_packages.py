@@ -13,7 +13,6 @@ from tests.registry.stand_in_feed import Asked, Reply, StandIn, package_bytes, s
 
 from kombuse_sdk.testing import Factory
 
-
 VERSIONS = "/api/pkg/acme/{}/versions?include_yanked=true"
 
 
