@@ -1,7 +1,6 @@
 """Where everything is: resolved once at start, then frozen."""
 
 import json
-import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,14 @@ from kombuse_sdk.home import DEFAULT_PORT, PORT_FILE, default_home
 
 __all__ = ["DEFAULT_PORT", "Config", "default_home", "load_config"]
 
-log = logging.getLogger("kombuse")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """`home` holds all that the server writes: database, uploads, backups, logs, lock, port."""
+    """`home` holds all that the server writes: database, uploads, backups, logs, lock, port.
+
+    `fault` says why `config.json` cannot be read, if it cannot: then all is as if there were none.
+    """
 
     home: Path
     port: int = DEFAULT_PORT
@@ -23,6 +24,7 @@ class Config:
     disabled_plugins: frozenset[str] = frozenset()
     allowed_origins: tuple[str, ...] | None = None
     values: dict[str, Any] = field(default_factory=dict)
+    fault: str | None = None
 
     @property
     def uploads(self) -> Path:
@@ -42,9 +44,9 @@ class Config:
 
 
 def load_config(home: Path | None = None, *, port: int | None = None) -> Config:
-    """Read `<home>/config.json`; a file that is no JSON object counts as empty, with a warning."""
+    """Read `<home>/config.json`, which need not exist."""
     home = (home or default_home()).expanduser().absolute()
-    values = _read(home / "config.json")
+    values, fault = _read(home / "config.json")
     database = values.get("database")
     path = database.get("path") if isinstance(database, dict) else None
     origins = values.get("allowed_origins")
@@ -55,21 +57,20 @@ def load_config(home: Path | None = None, *, port: int | None = None) -> Config:
         disabled_plugins=frozenset(_strings(values.get("disabled_plugins"))),
         allowed_origins=tuple(_strings(origins)) if isinstance(origins, list) else None,
         values=values,
+        fault=fault,
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> tuple[dict[str, Any], str | None]:
     try:
         loaded = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, ValueError) as error:
-        log.warning("%s is ignored: %s", path, error)
-        return {}
+        return {}, None
+    except (OSError, ValueError, RecursionError) as error:
+        return {}, f"{path} cannot be read: {error}"
     if not isinstance(loaded, dict):
-        log.warning("%s is ignored: not a JSON object", path)
-        return {}
-    return loaded
+        return {}, f"{path} is no JSON object"
+    return loaded, None
 
 
 def _strings(value: Any) -> list[str]:

@@ -214,6 +214,24 @@ def test_kill_9_leaves_nothing_that_hinders_the_next_start(start_server: StartSe
     assert "survivor" in profiles(second)
 
 
+@pytest.mark.parametrize("text", ['{"require_token": true', "[1]", "\xff"])
+def test_a_configuration_that_does_not_parse_is_not_taken_for_none(
+    tmp_path: Path, text: str
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    file = home / CONFIG_FILE
+    file.write_text(text, encoding="latin-1")
+
+    ended = serve(home)
+
+    assert ended.returncode == 1
+    assert f"error: {file}" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert file.read_text(encoding="latin-1") == text
+    assert not (home / "data.db").exists()
+
+
 def test_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 

@@ -14,9 +14,15 @@ __all__ = ["explained"]
 
 @contextmanager
 def explained(config: Config, file: Path | None = None) -> Iterator[None]:
-    """`file` is the database in question, when it is not the one of the configuration."""
+    """`file` is the database in question, when it is not the one of the configuration.
+
+    A configuration that cannot be read is a fault too: it may say where the database is, or that
+    nobody gets in without a token.
+    """
     from kombuse_kernel.migrations import MigrationError
 
+    if config.fault is not None:
+        raise CommandError(f"{config.fault}. Mend it, or move it away")
     database = file or config.database_path
     try:
         yield
