@@ -10,7 +10,6 @@ from kombuse_sdk.home import DEFAULT_PORT, PORT_FILE, default_home
 __all__ = ["DEFAULT_PORT", "Config", "default_home", "load_config"]
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """`home` holds all that the server writes: database, uploads, backups, logs, lock, port.

@@ -16,6 +16,8 @@ __all__ = ["MAX_ALIASES", "MAX_NESTING", "MAX_VALUES", "FrontMatterError", "dump
 
 MAX_ALIASES = 100
 MAX_NESTING = 20
+_TOO_DEEP = f"nested deeper than {MAX_NESTING} levels"
+_DEPTH_OF_PARSER = "exceeded maximum nesting depth"  # of libyaml, which looks ahead
 MAX_VALUES = 100_000
 """Values of a document when each alias counts as all that it stands for."""
 
@@ -64,6 +66,8 @@ def load(text: str, first_line: int = 1) -> Any:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line, mark.column) if mark else (0, 0)
         reason = error.problem or error.context or "not valid YAML"
+        if reason == _DEPTH_OF_PARSER:
+            reason = _TOO_DEEP
         raise FrontMatterError(reason, line + first_line, column + 1) from None
 
 
@@ -122,7 +126,7 @@ class _Reader:
         if isinstance(event, yaml.ScalarEvent):
             found = _Found(_scalar(event))
         elif level >= MAX_NESTING:
-            raise _error(f"nested deeper than {MAX_NESTING} levels", event)
+            raise _error(_TOO_DEEP, event)
         elif isinstance(event, yaml.SequenceStartEvent):
             found = self._sequence(event, level)
         else:
@@ -141,7 +145,7 @@ class _Reader:
             what = "an alias of what it is in" if is_inside else "an alias of nothing"
             raise _error(f"{what}: {event.anchor}", event)
         if level + found.depth > MAX_NESTING:
-            raise _error(f"nested deeper than {MAX_NESTING} levels", event)
+            raise _error(_TOO_DEEP, event)
         return found
 
     def _sequence(self, start: _Event, level: int) -> _Found:

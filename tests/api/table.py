@@ -682,8 +682,8 @@ _PLUGINS = (
         201,
         bad({}),
         Failure(404, body={"name": "no-such-package", "project_id": "{sourced_project}"}),
-        body={"name": "table-pack", "project_id": "{sourced_project}"},
-        optional={"version": "{package_version}", "overwrite": True},
+        body={"name": "table-pack", "project_id": "{sourced_project}", "overwrite": True},
+        optional={"version": "{package_version}"},
     ),
     post("/api/plugins/{sourced_plugin}/pull", 200, gone("/api/plugins/none/pull"), may=(201,)),
     patch(
@@ -745,7 +745,6 @@ _PLUGINS = (
     put(
         "/api/plugin-sources",
         bad({"project_id": "{project}", "sources": [{"type": "ftp", "path": "x"}]}),
-        Failure(403, body={"project_id": "{locked_project}", "sources": []}),
         body={
             "project_id": "{project}",
             "sources": [

@@ -1,14 +1,11 @@
 """The things that the rows of the table name, made over the API when they are first named."""
 
 import json
-import os
 import re
 import socket
 import uuid
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from kombuse_sdk.processes import ServerProcess
 
@@ -237,15 +234,6 @@ class World:
     def _sourced_plugin(self) -> Any:
         body = {"name": "table-pack", "project_id": self._sourced_project()}
         return self._post("/api/plugins/install-remote", body)["plugin_id"]
-
-    def _locked_project(self) -> Any:
-        """One whose configuration cannot be written."""
-        if os.geteuid() == 0:
-            pytest.skip("root can write everywhere")
-        folder = self._new_folder()
-        project = self._new_project(local_path=str(folder))["id"]
-        (folder / ".kombuse").chmod(0o500)
-        return project
 
     def _closed_registry(self) -> str:
         with socket.create_server(("127.0.0.1", 0)) as probe:

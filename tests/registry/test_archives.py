@@ -378,11 +378,15 @@ def test_damaged_archives_are_refused_or_read(
 
 @given(st.integers(0, 400), st.integers(1, 255))
 def test_no_damage_to_the_compressed_bytes_goes_unnoticed(place: int, bits: int) -> None:
-    """But for the fields of gzip's header that say nothing of the content."""
-    content = bytearray(archive(entry(b"./files/a.md"), entry(b"./files/b.md")))
+    """But for what says nothing of the content: fields of gzip's header, bits that fill a byte."""
+    whole = archive(entry(b"./files/a.md"), entry(b"./files/b.md"))
+    content = bytearray(whole)
     place = 10 + place % (len(content) - 10)
     content[place] ^= bits
     with tempfile.TemporaryDirectory() as name:
         path = written(Path(name) / "a", bytes(content))
-        with pytest.raises(OURS):
-            read_archive(path)
+        try:
+            found = dict(read_archive(path).files)
+        except OURS:
+            return
+        assert found == dict(read_archive(written(Path(name) / "b", whole)).files)
