@@ -18,6 +18,7 @@ from kombuse_sdk.contracts.profiles import LOCAL_USER
 from kombuse_sdk.testing import CallTool, Factory
 from kombuse_sdk.types import Kernel
 
+UNKNOWN_SESSION = "trigger-7d5f2a10-0000-4000-8000-000000000000"
 SCOPES = ("invocation", "project", "global")
 WRITES = (
     "add_comment",
@@ -132,7 +133,7 @@ def test_every_known_tool_that_writes_is_in_the_matrix(office: Office) -> None:
 
 
 @pytest.mark.parametrize("tool", WRITES)
-@pytest.mark.parametrize("session_id", [None, "", "chat-x", new_session()])
+@pytest.mark.parametrize("session_id", [None, "", "chat-x", UNKNOWN_SESSION])
 def test_whoever_is_no_agent_at_work_writes_nothing(
     office: Office, call_tool: CallTool, tool: str, session_id: str | None
 ) -> None:
