@@ -11,7 +11,6 @@ from tests.agent_runs import (
     Runs,
     make_agent,
     make_trigger,
-    new_session,
 )
 
 from kombuse_sdk.contracts.profiles import LOCAL_USER
