@@ -46,4 +46,4 @@ class ClaudeFiles:
 
     def _line(self, kind: str, **more: Any) -> dict[str, Any]:
         stamps = {"sessionId": "s", "uuid": str(uuid.uuid4()), "timestamp": TIME}
-        return {"type": kind, **stamps, "cwd": "/work/app", "gitBranch": "main", **more}
+        return {"type": kind, **stamps, "cwd": "/srv/app", "gitBranch": "main", **more}

@@ -4,9 +4,9 @@ import json
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import fields
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -162,17 +162,10 @@ class SqliteDatabase:
             self.on_events(tx.events)
 
     def read_async(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
-        return self._file.in_reader(partial(_in, self.read, work))
+        return self._file.in_reader(self.read, work)
 
     def write_async(self, work: Callable[[Transaction], T]) -> Awaitable[T]:
-        return self._file.in_writer(partial(_in, self.write, work))
-
-
-def _in(
-    begin: Callable[[], AbstractContextManager[Transaction]], work: Callable[[Transaction], T]
-) -> T:
-    with begin() as tx:
-        return work(tx)
+        return self._file.in_writer(self.write, work)
 
 
 def _table(model: type[SQLModel]) -> str:

@@ -12,13 +12,15 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["FairLock", "SqliteFile", "connect"]
+__all__ = ["Begin", "FairLock", "SqliteFile", "connect"]
 
 T = TypeVar("T")
+C = TypeVar("C")
+Begin = Callable[[], AbstractContextManager[C]]
 log = logging.getLogger("kombuse.database")
 _READERS = 4
 _FOLDED_EVERY = 250  # commits: about 32 MB of log
@@ -127,13 +129,13 @@ class SqliteFile:
                 if self.commits % _FOLDED_EVERY == 0:
                     threading.Thread(target=self._fold, name="sqlite-fold", daemon=True).start()
 
-    def in_reader(self, work: Callable[[], T]) -> Awaitable[T]:
-        """Run what reads in a thread that may take its time."""
-        return asyncio.get_running_loop().run_in_executor(self._read_pool, work)
+    def in_reader(self, begin: Begin[C], work: Callable[[C], T]) -> Awaitable[T]:
+        """Run what reads, in a transaction that it is given, in a thread that may take its time."""
+        return asyncio.get_running_loop().run_in_executor(self._read_pool, _in, begin, work)
 
-    def in_writer(self, work: Callable[[], T]) -> Awaitable[T]:
-        """Run what writes in the thread of the writer."""
-        return asyncio.get_running_loop().run_in_executor(self._write_pool, work)
+    def in_writer(self, begin: Begin[C], work: Callable[[C], T]) -> Awaitable[T]:
+        """Run what writes, in a transaction that it is given, in the thread of the writer."""
+        return asyncio.get_running_loop().run_in_executor(self._write_pool, _in, begin, work)
 
     def close(self) -> None:
         """Wait for the running transactions, fold the log into the file, close everything."""
@@ -165,6 +167,11 @@ class SqliteFile:
             log.info("the log of the database grows: %s", error)
         finally:
             self._folding.release()
+
+
+def _in(begin: Begin[C], work: Callable[[C], T]) -> T:
+    with begin() as tx:
+        return work(tx)
 
 
 def _prepare(path: Path) -> None:

@@ -16,7 +16,7 @@ from load import LoadError
 from server_process import Server, serve, temporary_home
 from table import between, number, print_table
 
-_PATH = "/work/app"
+_PATH = "/srv/app"
 _MB = 1_000_000
 _WORDS = "the quick brown fox jumps over the lazy dog and runs the tests again "
 

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 from tests.claude_files import ClaudeFiles
 
-PATH = "/work/app"
+PATH = "/srv/app"
 DEEP = 100_000
 HOSTILE = {
     "deep arrays": b'{"type":"user","x":' + b"[" * DEEP + b"]" * DEEP + b"}",

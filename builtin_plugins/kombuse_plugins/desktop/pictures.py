@@ -1,9 +1,9 @@
 """Where tools may save pictures: PNG files below the person's own folder."""
 
 import os
-import tempfile
 from pathlib import Path
 
+from kombuse_sdk import whole_files
 from kombuse_sdk.errors import BadRequest
 
 __all__ = ["target", "write"]
@@ -28,13 +28,6 @@ def write(path: Path, data: bytes) -> None:
     """Replace the file in one step; a link in its place is replaced too. Raises BadRequest."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink()
-            raise
+        whole_files.replace(path, data)
     except OSError as error:
         raise BadRequest(f"Failed to write file: {error.strerror}") from error

@@ -6,8 +6,7 @@ A commit is on the disk before it is answered, for what was published is never p
 import hashlib
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from functools import partial
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -96,15 +95,10 @@ class Database:
             yield Tx(connection)
 
     def read_async(self, work: Callable[[Tx], T]) -> Awaitable[T]:
-        return self._file.in_reader(partial(_in, self.read, work))
+        return self._file.in_reader(self.read, work)
 
     def write_async(self, work: Callable[[Tx], T]) -> Awaitable[T]:
-        return self._file.in_writer(partial(_in, self.write, work))
-
-
-def _in(begin: Callable[[], AbstractContextManager[Tx]], work: Callable[[Tx], T]) -> T:
-    with begin() as tx:
-        return work(tx)
+        return self._file.in_writer(self.write, work)
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -31,18 +31,18 @@ def cli(
 def test_a_folder_is_found_imported_and_shown_with_its_sessions(
     cli: CommandLine, files: ClaudeFiles
 ) -> None:
-    session_id = files.session("/work/app", [files.user()])
+    session_id = files.session("/srv/app", [files.user()])
 
     (found,) = cli.run("claude", "scan", "--json").json
-    assert (found["path"], found["isImported"]) == ("/work/app", False)
-    assert "/work/app" in cli.run("claude", "scan").out
+    assert (found["path"], found["isImported"]) == ("/srv/app", False)
+    assert "/srv/app" in cli.run("claude", "scan").out
 
-    assert "app" in cli.run("claude", "import", "/work/app").out
-    assert cli.run("claude", "import", "/work/app", "--json").json == []
+    assert "app" in cli.run("claude", "import", "/srv/app").out
+    assert cli.run("claude", "import", "/srv/app", "--json").json == []
     assert cli.run("claude", "scan", "--json").json[0]["isImported"] is True
-    (listed,) = cli.run("claude", "sessions", "/work/app", "--json").json
+    (listed,) = cli.run("claude", "sessions", "/srv/app", "--json").json
     assert listed["sessionId"] == session_id
-    assert session_id in cli.run("claude", "sessions", "/work/app").out
+    assert session_id in cli.run("claude", "sessions", "/srv/app").out
 
 
 def test_an_import_of_an_unknown_folder_fails_with_the_reason(cli: CommandLine) -> None:

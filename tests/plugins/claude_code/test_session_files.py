@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 from tests.claude_files import ClaudeFiles
 
-PATH = "/work/app"
+PATH = "/srv/app"
 UNKNOWN = "11111111-2222-3333-4444-555555555555"
 
 

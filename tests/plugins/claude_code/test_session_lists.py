@@ -16,7 +16,7 @@ from kombuse_sdk.contracts import Live
 from kombuse_sdk.testing import Factory
 from kombuse_sdk.types import Kernel
 
-PATH = "/work/app"
+PATH = "/srv/app"
 NEW = "2030-01-03T00:00:00.000Z"
 
 
@@ -214,7 +214,7 @@ def test_what_is_no_session_is_left_out(
     (folder / f"{uuid}2.jsonl").mkdir()
     os.mkfifo(folder / f"{uuid}3.jsonl")
     os.mkfifo(folder / "sessions-index.json")
-    (folder / "agent-1.jsonl").write_text('{"type":"user","cwd":"/work/app"}\n')
+    (folder / "agent-1.jsonl").write_text('{"type":"user","cwd":"/srv/app"}\n')
     claude_files.folder("/linked").rmdir()
     claude_files.folder("/other").joinpath(f"{uuid}4.jsonl").write_text('{"cwd":"/other"}\n')
     (claude_files.root / "-linked").symlink_to(claude_files.root / "-other")
